@@ -1,0 +1,1 @@
+//! The executor: claims runs, has the sandbox make attempts, settles them.

@@ -1,0 +1,3 @@
+//! The hatch.
+/// One attempt's way out.
+pub struct Hatch;

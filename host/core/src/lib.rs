@@ -1,0 +1,28 @@
+//! The ledger: what happened and what is due.
+//!
+//! This crate knows no wasm, no HTTP server and no outside system. It decides; others act:
+//! the sandbox behind [`ports::sandbox`], the connectors behind [`ports`], the disk behind
+//! [`store`]. Read it in the order of the one path: [`event`], [`store::queue`], [`executor`],
+//! [`hatch`], [`outcome`], [`retry`], [`metrics`].
+
+pub mod artifact;
+pub mod clock;
+pub mod event;
+pub mod executor;
+pub mod grant;
+pub mod hatch;
+pub mod ids;
+pub mod journal;
+pub mod limits;
+pub mod logs;
+pub mod manifest;
+pub mod metrics;
+pub mod outcome;
+pub mod outside;
+pub mod ports;
+pub mod redact;
+pub mod release;
+pub mod retry;
+pub mod run;
+pub mod seal;
+pub mod store;

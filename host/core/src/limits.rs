@@ -1,0 +1,150 @@
+//! The limits of a component: defaults, hard caps, and the words for a limit that was met.
+//!
+//! Not here: who enforces them. Memory, CPU and time are the sandbox's, calls and bytes the hatch's,
+//! queue and log the ledger's.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+const KIB: u64 = 1024;
+const MIB: u64 = 1024 * KIB;
+
+/// What one component may use. The manifest's `limits`, checked against the hard caps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limits {
+    /// Memory, summed over all memories and tables of an attempt, in bytes.
+    pub memory_bytes: u64,
+    /// CPU time of an attempt.
+    pub cpu: Duration,
+    /// Wall time of an attempt.
+    pub timeout: Duration,
+    /// Attempts of the component at the same time.
+    pub concurrency: u32,
+    /// Event data, in bytes.
+    pub event_bytes: u64,
+    /// Output, in bytes.
+    pub output_bytes: u64,
+    /// Request and response body of an http call, each, in bytes.
+    pub http_body_bytes: u64,
+    /// Guest log of an attempt, in bytes.
+    pub log_bytes: u64,
+    /// Connector calls of a run.
+    pub calls: u32,
+    /// Connector calls of a run at the same time.
+    pub in_flight: u32,
+    /// Journal of a run, in bytes.
+    pub journal_bytes: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            memory_bytes: 128 * MIB,
+            cpu: Duration::from_secs(10),
+            timeout: Duration::from_secs(60),
+            concurrency: 8,
+            event_bytes: MIB,
+            output_bytes: MIB,
+            http_body_bytes: 4 * MIB,
+            log_bytes: MIB,
+            calls: 10_000,
+            in_flight: 16,
+            journal_bytes: 64 * MIB,
+        }
+    }
+}
+
+impl Limits {
+    /// The most a manifest may ask for.
+    pub const HARD: Self = Self {
+        memory_bytes: 1024 * MIB,
+        cpu: Duration::from_secs(600),
+        timeout: Duration::from_secs(3600),
+        concurrency: 1_000,
+        event_bytes: 8 * MIB,
+        output_bytes: 8 * MIB,
+        http_body_bytes: 16 * MIB,
+        log_bytes: 16 * MIB,
+        calls: 1_000_000,
+        in_flight: 64,
+        journal_bytes: 1024 * MIB,
+    };
+
+    /// The largest single argument a guest may hand over or receive, in bytes. Twice this is the
+    /// hostcall fuel.
+    #[must_use]
+    pub fn largest_argument_bytes(&self) -> u64 {
+        self.event_bytes.max(self.output_bytes).max(self.http_body_bytes).max(KV_BATCH_BYTES)
+    }
+}
+
+/// Log lines of an attempt.
+pub const LOG_LINES: u32 = 10_000;
+/// A log message is cut here, in bytes.
+pub const LOG_MESSAGE_BYTES: usize = 64 * 1024;
+/// The longest kv key, in bytes.
+pub const KV_KEY_BYTES: usize = 512;
+/// The largest kv value, in bytes.
+pub const KV_VALUE_BYTES: usize = 1024 * 1024;
+/// The operations of a kv batch, and the keys of a `get-many`.
+pub const KV_BATCH: usize = 100;
+/// The values of a kv batch together, in bytes.
+pub const KV_BATCH_BYTES: u64 = 4 * MIB;
+/// The most a kv page can list.
+pub const KV_PAGE: u32 = 1_000;
+/// What an integration may keep in kv in one environment, in bytes.
+pub const KV_STORED_BYTES: u64 = 256 * MIB;
+/// Connector calls of an integration in one environment at the same time.
+pub const IN_FLIGHT_PER_INTEGRATION: usize = 64;
+/// Queued runs of an integration in one environment.
+pub const QUEUE_RUNS: u64 = 100_000;
+/// Events of the queued runs of an integration in one environment, in bytes.
+pub const QUEUE_BYTES: u64 = 1024 * MIB;
+
+/// A limit that can end an attempt as `over-budget`, and the setting that moves it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Limit {
+    /// `limits.calls`
+    Calls,
+    /// `limits.journal`
+    Journal,
+    /// `limits.output`
+    Output,
+    /// What crosses between guest and host in one call.
+    Argument,
+    /// Open handles of an attempt.
+    Handles,
+    /// Bytes written to outgoing bodies of an attempt.
+    OutgoingBody,
+}
+
+impl Limit {
+    /// The setting that moves it, as written in the manifest; for a fixed limit, what it is.
+    #[must_use]
+    pub const fn setting(self) -> &'static str {
+        match self {
+            Self::Calls => "limits.calls",
+            Self::Journal => "limits.journal",
+            Self::Output => "limits.output",
+            Self::Argument => "twice the largest of limits.event, limits.output and limits.http_body",
+            Self::Handles => "1,000 open handles, fixed",
+            Self::OutgoingBody => "limits.http_body",
+        }
+    }
+}
+
+impl fmt::Display for Limit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Calls => "connector calls of a run",
+            Self::Journal => "journal bytes of a run",
+            Self::Output => "output bytes",
+            Self::Argument => "bytes handed over in one call",
+            Self::Handles => "open handles",
+            Self::OutgoingBody => "bytes of outgoing bodies",
+        })
+    }
+}

@@ -1,0 +1,1 @@
+//! Guest logs: segment files, not rows.

@@ -1,0 +1,1 @@
+//! Taking granted secret values out of what leaves: logs, errors, outputs, answers.

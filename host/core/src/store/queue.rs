@@ -1,0 +1,333 @@
+//! The durable queue: what was accepted, who owns it, how it ended.
+//!
+//! - S1 `accept` is durable when it answers; a batch is accepted whole or not at all.
+//! - S2 An event accepted before under the same (environment, integration, trigger, source, id) is
+//!   answered with the first run, for seven days, whatever became of that run.
+//! - S3 A run claimed by one owner is not handed to another until that owner settled it or is gone
+//!   (SQLite: a later boot; Postgres: the lease has ended).
+//! - S4 Each claim has a higher fencing number than the one before; `settle`, and every journal
+//!   append and kv write, of an older number answers `Superseded` and changes nothing.
+//! - S5 Claims go round-robin over (environment, integration), then by due time. None is handed out
+//!   that is not due, whose component already runs `concurrency` attempts, or that does not fit `room`.
+//! - S6 A settled run is in the state that its ending says, with the attempt recorded and the journal
+//!   kept or cut, all in one transaction.
+//! - S7 At the cap of its queue (count or bytes) an integration's `accept` answers `QueueFull`, until
+//!   it has drained to 80 %; others are not affected.
+//! - S8 Runs that were in an attempt when the host died are suspects: each is claimed alone, with
+//!   nothing else running. A death that left its mark while a run was alone counts against it, and at
+//!   three it is dead-lettered as `crashed-host`; a death without a mark never is.
+//! - S9 `resume` and `discard` are idempotent by request id. `resume` keeps run id, journal and keys.
+//! - S10 Retention removes finished runs with their journals, events and attempts; never dead letters,
+//!   parked runs, or what they need.
+//! - S11 A wish to cancel a running run survives a restart: it is not attempted again.
+//!
+//! Not here: when a run is tried again (see [`crate::retry`]); ownership across machines is the
+//! backend's.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+
+use super::{Reply, StoreError};
+use crate::clock::Timestamp;
+use crate::event::{Event, Output};
+use crate::ids::{EnvironmentName, IntegrationName, RunId, Scope};
+use crate::journal::{Chunk, Cut};
+use crate::run::{AttemptRecord, RunDetail, RunState, RunSummary, Target};
+
+/// An event on its way to become a run.
+#[derive(Clone, Debug)]
+pub struct NewRun {
+    /// The id it will have, unless it is a duplicate.
+    pub id: RunId,
+    /// What handles it.
+    pub target: Target,
+    /// The event.
+    pub event: Arc<Event>,
+    /// Whether (source, id) identifies the event: if not, it is never taken for a duplicate.
+    pub dedupe: bool,
+    /// What an attempt needs of the host.
+    pub needs: Needs,
+    /// Not before.
+    pub due: Timestamp,
+}
+
+/// What an attempt needs of the host: the admission rules read it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Needs {
+    /// `limits.memory`, reserved in full.
+    pub memory_bytes: u64,
+    /// `limits.concurrency` of the component.
+    pub concurrency: u32,
+}
+
+/// What became of an offered event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Accepted {
+    /// It is a run now.
+    New(RunId),
+    /// It was accepted before, as this run.
+    Duplicate(RunId),
+}
+
+impl Accepted {
+    /// The run, either way.
+    #[must_use]
+    pub const fn run(self) -> RunId {
+        match self {
+            Self::New(id) | Self::Duplicate(id) => id,
+        }
+    }
+}
+
+/// What the executor has free.
+#[derive(Clone, Copy, Debug)]
+pub struct Room {
+    /// Attempts.
+    pub slots: u32,
+    /// Memory for guests.
+    pub memory_bytes: u64,
+}
+
+/// Proof of ownership: what a write on a run's behalf must carry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fence {
+    /// The run.
+    pub run: RunId,
+    /// Grows with each claim.
+    pub number: u64,
+}
+
+/// A run that one attempt may execute. Not `Clone`, and `settle` takes it by value: a claim is
+/// settled once.
+#[derive(Debug)]
+pub struct Claim {
+    /// Ownership.
+    pub fence: Fence,
+    /// What handles it.
+    pub target: Target,
+    /// The event.
+    pub event: Arc<Event>,
+    /// When it was accepted.
+    pub accepted: Timestamp,
+    /// The number of this attempt, counted from 1; one released by the host is counted again.
+    pub attempt: u32,
+    /// Attempts that ended `failed`.
+    pub failed: u32,
+    /// Attempts that trapped or met a limit.
+    pub hard: u32,
+    /// Times the host released it, in a row.
+    pub faults: u32,
+    /// Whether earlier attempts may have left a journal.
+    pub journaled: bool,
+    /// What it was promised of the host.
+    pub needs: Needs,
+}
+
+/// What becomes of the run, jitter already applied.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Settle {
+    /// Final.
+    Succeeded,
+    /// Final, unless resumed.
+    DeadLettered {
+        /// For a person.
+        reason: String,
+    },
+    /// Final.
+    Cancelled,
+    /// `needs-decision`.
+    Parked {
+        /// For a person.
+        reason: String,
+    },
+    /// `waiting`, until `due`.
+    Waiting {
+        /// When.
+        due: Timestamp,
+        /// The attempt trapped or met a limit, rather than failed.
+        hard: bool,
+    },
+    /// `queued` again from `due`; the attempt does not count.
+    Released {
+        /// When.
+        due: Timestamp,
+        /// The host panicked: tried again alone.
+        suspect: bool,
+    },
+}
+
+/// What happens to the journal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum JournalEnd {
+    /// It stays, and this is added.
+    Keep(Option<Chunk>),
+    /// It is cut, so that what lies behind the last successful effect is made again.
+    Cut(Cut),
+}
+
+/// An ended attempt and what follows.
+#[derive(Clone, Debug)]
+pub struct Ending {
+    /// The attempt.
+    pub attempt: AttemptRecord,
+    /// What the handler answered.
+    pub output: Option<Output>,
+    /// What becomes of the run.
+    pub then: Settle,
+    /// What becomes of the journal.
+    pub journal: JournalEnd,
+}
+
+/// What a person says of a parked run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Decision {
+    /// It did not happen, or may happen again: the call is made again, with the same key.
+    Retry,
+    /// Give up: the run is dead-lettered.
+    Fail,
+}
+
+/// Which runs to list.
+#[derive(Clone, Debug, Default)]
+pub struct RunFilter {
+    /// In this environment.
+    pub environment: Option<EnvironmentName>,
+    /// Of this integration.
+    pub integration: Option<IntegrationName>,
+    /// In this state.
+    pub state: Option<RunState>,
+    /// Older than this run: for the next page.
+    pub before: Option<RunId>,
+    /// At most so many, up to 1,000.
+    pub limit: u32,
+}
+
+/// How many runs are where, of one integration in one environment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Depth {
+    /// Which.
+    pub scope: Scope,
+    /// `queued` and `waiting`, due or not.
+    pub queued: u64,
+    /// In an attempt.
+    pub running: u64,
+    /// Parked.
+    pub parked: u64,
+    /// Dead letters.
+    pub dead: u64,
+    /// Bytes of the events of queued and waiting runs.
+    pub bytes: u64,
+    /// When the oldest run that is due became due.
+    pub oldest_due: Option<Timestamp>,
+}
+
+/// What retention may keep of succeeded, cancelled and discarded runs, per environment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retention {
+    /// At most so old.
+    pub age: Duration,
+    /// At most so many.
+    pub runs: u64,
+    /// At most so many bytes of events, outputs and journals.
+    pub bytes: u64,
+}
+
+/// The durable queue. See the module for its promises.
+#[async_trait]
+pub trait RunQueue: Send + Sync {
+    /// Stores events as runs.
+    ///
+    /// # Errors
+    ///
+    /// `QueueFull`, `DiskFull`, `Unavailable`, `Stopped`: nothing of the batch was stored.
+    fn accept(&self, batch: Vec<NewRun>) -> Reply<Vec<Accepted>>;
+
+    /// Waits until at least one run is due that fits `room`, and claims up to `room.slots`. Dropping
+    /// the future gives back what it would have been handed.
+    ///
+    /// # Errors
+    ///
+    /// `Unavailable`, `Stopped`.
+    fn claim(&self, room: Room) -> Reply<Vec<Claim>>;
+
+    /// Ends an attempt. Gives the state the run is in now.
+    ///
+    /// # Errors
+    ///
+    /// `Superseded`: drop the work. `DiskFull`, `Unavailable`: the claim stays; settle again with the
+    /// fence. `Stopped`.
+    fn settle(&self, fence: Fence, ending: Ending) -> Reply<RunState>;
+
+    /// Cancels a run: at once if it is not running; else the wish is stored and answered with
+    /// `Running`, and whoever runs the attempt must stop it.
+    ///
+    /// # Errors
+    ///
+    /// `Missing`; `Conflict` if it is final.
+    fn cancel(&self, run: RunId) -> Reply<RunState>;
+
+    /// Decides over a parked run.
+    ///
+    /// # Errors
+    ///
+    /// `Missing`; `Conflict` if it is not parked.
+    fn decide(&self, run: RunId, decision: Decision) -> Reply<RunState>;
+
+    /// Queues dead letters again. Answers how many were; a repeated `request` is answered as before.
+    ///
+    /// # Errors
+    ///
+    /// `Missing` or `Conflict` for the first run that is not a dead letter: none is resumed then.
+    fn resume(&self, request: String, runs: Vec<RunId>) -> Reply<u64>;
+
+    /// Puts dead letters away.
+    ///
+    /// # Errors
+    ///
+    /// As `resume`.
+    fn discard(&self, request: String, runs: Vec<RunId>) -> Reply<u64>;
+
+    /// One run, whole.
+    ///
+    /// # Errors
+    ///
+    /// `Missing`.
+    async fn run(&self, run: RunId) -> Result<RunDetail, StoreError>;
+
+    /// Runs, newest first.
+    ///
+    /// # Errors
+    ///
+    /// `Unavailable`.
+    async fn runs(&self, filter: RunFilter) -> Result<Vec<RunSummary>, StoreError>;
+
+    /// The run ids that start with `prefix` (as a person types it), at most `limit`.
+    ///
+    /// # Errors
+    ///
+    /// `Unavailable`.
+    async fn runs_starting_with(&self, prefix: &str, limit: u32) -> Result<Vec<RunId>, StoreError>;
+
+    /// How many runs are where.
+    ///
+    /// # Errors
+    ///
+    /// `Unavailable`.
+    async fn depths(&self) -> Result<Vec<Depth>, StoreError>;
+
+    /// Removes what retention does not keep, in small transactions, and gives the space back.
+    /// Answers how many runs went.
+    ///
+    /// # Errors
+    ///
+    /// `Unavailable`, `Stopped`.
+    async fn retain(&self, retention: Retention) -> Result<u64, StoreError>;
+
+    /// Something may have become due that a clock, not a command, made due: look again. For tests
+    /// with a fake clock, and after the wall clock jumped.
+    fn wake(&self);
+}

@@ -12,6 +12,7 @@ pub mod executor;
 pub mod grant;
 pub mod hatch;
 pub mod ids;
+pub mod intake;
 pub mod journal;
 pub mod limits;
 pub mod logs;

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::clock::Timestamp;
 use crate::event::{Event, Output};
 use crate::ids::{ComponentName, EnvironmentName, IntegrationName, RunId, Scope, TriggerName, VersionNumber};
+use crate::journal::CallSummary;
 use crate::outcome::Usage;
 
 /// Where a run is. The same words in the database, the API, the command line and metrics.
@@ -151,6 +152,9 @@ pub struct AttemptRecord {
     pub usage: Usage,
     /// The last call that was refused for want of a grant.
     pub refused: Option<String>,
+    /// Its calls, in the guest's order; the first 200.
+    #[serde(default)]
+    pub calls: Vec<CallSummary>,
 }
 
 /// A run with all that is kept of it.
@@ -165,6 +169,4 @@ pub struct RunDetail {
     pub output: Option<Output>,
     /// Its attempts, oldest first.
     pub attempts_made: Vec<AttemptRecord>,
-    /// Its recorded calls, in the guest's order.
-    pub calls: Vec<crate::journal::CallSummary>,
 }

@@ -1,0 +1,288 @@
+//! Intake: where a trigger's event becomes a run, and where somebody may wait for its end.
+//!
+//! A trigger sees this and nothing else of the host. Nothing is acknowledged before it is on disk.
+//! Not here: how an event was heard or known to be genuine.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use crate::clock::{Clock, Rng};
+use crate::event::{Event, Output};
+use crate::ids::{ComponentName, RunId, Scope, TriggerName};
+use crate::metrics::{Metrics, TriggerResult};
+use crate::release::Component;
+use crate::run::{RunState, Target};
+use crate::store::queue::{Accepted, Needs, NewRun};
+use crate::store::registry::Release;
+use crate::store::{Store, StoreError};
+
+/// The active releases, in memory: every accept sees the version before a switch or the one after.
+pub struct Releases {
+    store: Arc<dyn Store>,
+    active: RwLock<HashMap<Scope, Arc<Release>>>,
+}
+
+impl Releases {
+    /// Reads them from the store.
+    ///
+    /// # Errors
+    ///
+    /// As the store.
+    pub async fn load(store: Arc<dyn Store>) -> Result<Arc<Self>, StoreError> {
+        let releases = Arc::new(Self { store, active: RwLock::default() });
+        releases.refresh().await?;
+        Ok(releases)
+    }
+
+    /// Reads them again: something was released.
+    ///
+    /// # Errors
+    ///
+    /// As the store.
+    pub async fn refresh(&self) -> Result<(), StoreError> {
+        let active = self.store.releases().await?;
+        let active = active.into_iter().map(|release| (scope(&release), Arc::new(release))).collect();
+        *self.active.write().unwrap_or_else(PoisonError::into_inner) = active;
+        Ok(())
+    }
+
+    /// What is active.
+    #[must_use]
+    pub fn active(&self, scope: &Scope) -> Option<Arc<Release>> {
+        self.active.read().unwrap_or_else(PoisonError::into_inner).get(scope).cloned()
+    }
+
+    /// Everything that is active.
+    #[must_use]
+    pub fn all(&self) -> Vec<Arc<Release>> {
+        self.active.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
+}
+
+fn scope(release: &Release) -> Scope {
+    Scope { environment: release.environment.clone(), integration: release.version.manifest.name.clone() }
+}
+
+/// An event on its way in.
+#[derive(Clone, Debug)]
+pub struct Incoming {
+    /// The event.
+    pub event: Event,
+    /// Whether (source, id) identifies it.
+    pub dedupe: bool,
+}
+
+/// Why an event was not accepted. Nothing was stored.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum IntakeError {
+    /// No active release has this trigger or component.
+    #[error("nothing active here handles this event")]
+    NotFound,
+    /// The event is over `limits.event`.
+    #[error("the event is larger than {limit} bytes (limits.event)")]
+    TooLarge {
+        /// The limit, in bytes.
+        limit: u64,
+    },
+    /// The integration's queue is full.
+    #[error("{text}")]
+    QueueFull {
+        /// Which cap, and its setting.
+        text: String,
+        /// Worth trying again after this.
+        retry_after: Duration,
+    },
+    /// The disk is full.
+    #[error("the disk is full")]
+    DiskFull,
+    /// The store did not answer.
+    #[error("{0}")]
+    Unavailable(String),
+}
+
+impl From<StoreError> for IntakeError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::QueueFull(text) => Self::QueueFull { text, retry_after: Duration::from_secs(5) },
+            StoreError::DiskFull => Self::DiskFull,
+            other => Self::Unavailable(other.to_string()),
+        }
+    }
+}
+
+/// How a run ended, for somebody who waited.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ended {
+    /// Where it is: final, or parked.
+    pub state: RunState,
+    /// What the handler answered.
+    pub output: Option<Output>,
+    /// Why it is where it is.
+    pub reason: Option<String>,
+}
+
+/// See the module.
+pub struct Intake {
+    store: Arc<dyn Store>,
+    releases: Arc<Releases>,
+    clock: Arc<dyn Clock>,
+    rng: Arc<dyn Rng>,
+    metrics: Arc<Metrics>,
+    waiting: Mutex<HashMap<RunId, watch::Sender<Option<Ended>>>>,
+}
+
+impl Intake {
+    /// Puts it together.
+    #[must_use]
+    pub fn new(
+        store: Arc<dyn Store>,
+        releases: Arc<Releases>,
+        clock: Arc<dyn Clock>,
+        rng: Arc<dyn Rng>,
+        metrics: Arc<Metrics>,
+    ) -> Arc<Self> {
+        Arc::new(Self { store, releases, clock, rng, metrics, waiting: Mutex::default() })
+    }
+
+    /// Stores a trigger's events as runs of its component. Durable when it answers.
+    ///
+    /// # Errors
+    ///
+    /// Nothing of the batch was stored.
+    pub async fn accept(
+        &self,
+        scope: &Scope,
+        trigger: &TriggerName,
+        batch: Vec<Incoming>,
+    ) -> Result<Vec<Accepted>, IntakeError> {
+        let release = self.releases.active(scope).ok_or(IntakeError::NotFound)?;
+        let found = release.version.manifest.triggers.iter().find(|t| t.name == *trigger);
+        let found = found.ok_or(IntakeError::NotFound)?;
+        self.take(scope, &release, &found.component, trigger, found.kind.label(), batch).await
+    }
+
+    /// Stores an event that somebody made by hand. Without a component, the integration must have one
+    /// alone.
+    ///
+    /// # Errors
+    ///
+    /// Nothing was stored.
+    pub async fn manual(
+        &self,
+        scope: &Scope,
+        component: Option<&ComponentName>,
+        event: Event,
+        dedupe: bool,
+    ) -> Result<Accepted, IntakeError> {
+        let release = self.releases.active(scope).ok_or(IntakeError::NotFound)?;
+        let components = &release.version.manifest.components;
+        let only = if components.len() == 1 { components.keys().next() } else { None };
+        let component = component.or(only).ok_or(IntakeError::NotFound)?.clone();
+        let trigger: TriggerName = "manual".parse().expect("a plain word is a name");
+        let batch = vec![Incoming { event, dedupe }];
+        let accepted = self.take(scope, &release, &component, &trigger, "manual", batch).await?;
+        accepted.into_iter().next().ok_or_else(|| IntakeError::Unavailable("the store accepted nothing".into()))
+    }
+
+    async fn take(
+        &self,
+        scope: &Scope,
+        release: &Release,
+        component: &ComponentName,
+        trigger: &TriggerName,
+        kind: &'static str,
+        batch: Vec<Incoming>,
+    ) -> Result<Vec<Accepted>, IntakeError> {
+        let manifest = &release.version.manifest;
+        let settings: &Component = manifest.components.get(component).ok_or(IntakeError::NotFound)?;
+        let limit = settings.limits.event_bytes;
+        if batch.iter().any(|incoming| incoming.event.data.len() as u64 > limit) {
+            self.metrics.trigger(scope, kind, TriggerResult::Refused);
+            return Err(IntakeError::TooLarge { limit });
+        }
+        let target = Target {
+            environment: scope.environment.clone(),
+            integration: scope.integration.clone(),
+            version: release.version.number,
+            component: component.clone(),
+            trigger: trigger.clone(),
+        };
+        let needs =
+            Needs { memory_bytes: settings.limits.memory_bytes, concurrency: settings.limits.concurrency };
+        let due = self.clock.now();
+        let runs = batch
+            .into_iter()
+            .map(|incoming| NewRun {
+                id: RunId::new(&*self.clock, &*self.rng),
+                target: target.clone(),
+                event: Arc::new(incoming.event),
+                dedupe: incoming.dedupe,
+                needs,
+                due,
+            })
+            .collect();
+        let accepted = self.store.accept(runs).await;
+        match &accepted {
+            Ok(accepted) => {
+                for one in accepted {
+                    let result = match one {
+                        Accepted::New(_) => TriggerResult::Accepted,
+                        Accepted::Duplicate(_) => TriggerResult::Duplicate,
+                    };
+                    self.metrics.trigger(scope, kind, result);
+                }
+            }
+            Err(StoreError::QueueFull(_)) => self.metrics.trigger(scope, kind, TriggerResult::QueueFull),
+            Err(_) => self.metrics.trigger(scope, kind, TriggerResult::Refused),
+        }
+        Ok(accepted?)
+    }
+
+    /// Waits until a run is final or parked; none if it is not within `limit`.
+    pub async fn outcome(&self, run: RunId, limit: Duration) -> Option<Ended> {
+        let mut told = {
+            let mut waiting = locked(&self.waiting);
+            waiting.entry(run).or_insert_with(|| watch::channel(None).0).subscribe()
+        };
+        // It may have ended before anybody listened.
+        if let Ok(detail) = self.store.run(run).await
+            && (detail.summary.state.is_final() || detail.summary.state == RunState::NeedsDecision)
+        {
+            drop(told);
+            self.forget(run);
+            return Some(Ended {
+                state: detail.summary.state,
+                output: detail.output,
+                reason: detail.summary.reason,
+            });
+        }
+        let ended = tokio::select! {
+            ended = told.wait_for(Option::is_some) => ended.ok().and_then(|ended| ended.clone()),
+            () = self.clock.sleep(limit) => None,
+        };
+        drop(told);
+        self.forget(run);
+        ended
+    }
+
+    /// Tells whoever waits for `run`. Called by the executor once the ending is on disk.
+    pub fn ended(&self, run: RunId, ended: Ended) {
+        if let Some(waiter) = locked(&self.waiting).remove(&run) {
+            waiter.send_replace(Some(ended));
+        }
+    }
+
+    fn forget(&self, run: RunId) {
+        let mut waiting = locked(&self.waiting);
+        if waiting.get(&run).is_some_and(|waiter| waiter.receiver_count() == 0) {
+            waiting.remove(&run);
+        }
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,1 +1,9 @@
-//! Placeholder while the house is being built.
+//! The cell: it turns the bytes of a component into instances, and an attempt into an outcome.
+//!
+//! The only crate that names wasmtime. What it takes and gives are the ledger's types, so nothing outside
+//! it waits for the engine to compile. The way of an upload: [`gate`], [`inspect`], [`compile`], [`code`].
+
+pub mod engine;
+
+#[cfg(test)]
+pub(crate) mod fixtures;

@@ -1,0 +1,42 @@
+# Every routine command. `make` alone lists them.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+CARGO ?= cargo
+TARGET := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
+export CARGO_TARGET_DIR := $(TARGET)
+# Backtraces cost the host's error paths; a test that fails shows one all the same.
+export RUST_LIB_BACKTRACE := 0
+
+include guest-examples/guests.mk
+
+.PHONY: help
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/\1\t\2/' | sort -u | awk -F'\t' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+.PHONY: run
+run: ## Build, start the host on SQLite, deploy the example, fire it, show the outcome
+	@scripts/run
+
+.PHONY: test
+test: tools guests ## Install what the tests need and run them (about 15 minutes the first time)
+	@scripts/test
+
+.PHONY: test-long
+test-long: tools guests ## The long checks: more kills, more cuts, the isolation figures
+	JACKFIELD_LONG=1 scripts/test
+
+.PHONY: check
+check: tools ## Format, lints, licences and sources
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets --all-features -- -D warnings
+	scripts/deny
+
+.PHONY: bench
+bench: guests ## Measure, as ratios taken in one run
+	$(CARGO) run --release -p jackfield-bench
+
+.PHONY: tools
+tools:
+	@scripts/tools

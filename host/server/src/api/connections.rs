@@ -1,0 +1,299 @@
+//! Connections of an environment, their tests, and the bindings that lead to them.
+
+use std::time::Duration;
+
+use axum::extract::State;
+use jackfield_core::ids::{ConnectionName, EnvironmentName, IntegrationName, Scope, SecretName};
+use jackfield_core::ports::connector;
+use jackfield_core::store::registry;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+
+use super::auth::Caller;
+use super::error::{ApiError, ProblemItem};
+use super::json::{Answer, At, Body, Wanted};
+use super::state::{Api, Shared};
+use super::types::{Removed, Time};
+
+/// How long a test of a connection may take.
+const TEST: Duration = Duration::from_secs(20);
+
+/// A connection of an environment.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Connection {
+    /// Its name.
+    pub name: String,
+    /// Its connector, such as `http`.
+    pub kind: String,
+    /// Its settings. Secrets stand here by name.
+    pub settings: Map<String, Value>,
+    /// The integrations that may use it; empty for all.
+    pub integrations: Vec<String>,
+    /// When it was last set.
+    pub set: Time,
+    /// What is still missing for it to work, with the command that mends it. In the answer to `PUT`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
+}
+
+impl From<registry::Connection> for Connection {
+    fn from(c: registry::Connection) -> Self {
+        Self {
+            name: c.name.into(),
+            kind: c.kind,
+            settings: c.settings,
+            integrations: c.integrations.into_iter().map(String::from).collect(),
+            set: Time(c.set),
+            warnings: Vec::new(),
+        }
+    }
+}
+
+/// A connection as it is to be.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Wish {
+    /// Its connector, such as `http`.
+    kind: String,
+    /// Its settings, as its connector's page lists them. A secret is named, never written here.
+    #[serde(default)]
+    settings: Map<String, Value>,
+    /// The integrations that may use it; without, all.
+    #[serde(default)]
+    #[schema(value_type = Vec<String>)]
+    integrations: Vec<IntegrationName>,
+}
+
+impl Wanted for Wish {
+    // Somebody will write a password where the name of a secret belongs.
+    const SECRET: bool = true;
+}
+
+/// List connections
+#[utoipa::path(
+    get, path = "/v1/environments/{environment}/connections", tag = "connections", security(("token" = ["read"])),
+    params(("environment" = String, Path)), responses((status = 200, body = Vec<Connection>)),
+)]
+pub(super) async fn list(
+    State(api): State<Api>,
+    At(environment): At<EnvironmentName>,
+) -> Result<Answer<Vec<Connection>>, ApiError> {
+    let connections = api.host.store.connections(&environment).await?;
+    Ok(Answer(connections.into_iter().map(Connection::from).collect()))
+}
+
+/// Set a connection
+///
+/// Checked whole; takes effect with the next call.
+#[utoipa::path(
+    put, path = "/v1/environments/{environment}/connections/{name}", tag = "connections",
+    security(("token" = ["secrets"])), params(("environment" = String, Path), ("name" = String, Path)),
+    request_body = Wish, responses((status = 200, body = Connection)),
+)]
+pub(super) async fn set(
+    State(api): State<Api>,
+    caller: Caller,
+    At((environment, name)): At<(EnvironmentName, ConnectionName)>,
+    Body(wish): Body<Wish>,
+) -> Result<Answer<Connection>, ApiError> {
+    let Wish { kind, settings, mut integrations } = wish;
+    integrations.sort();
+    integrations.dedup();
+    let refused = |problems| ApiError::Refused { detail: format!("connection `{name}` was not set"), problems };
+    let Some(connector) = api.host.outside.connector(&kind) else {
+        let kinds = api.host.outside.kinds().join(", ");
+        let text = format!("`{}` is not a kind of connection; there are {kinds}", jackfield_core::ids::shown(&kind));
+        return Err(refused(vec![ProblemItem { line: None, key: "kind".into(), text }]));
+    };
+    connector.check(&settings).map_err(|p| refused(p.into_iter().map(ProblemItem::from).collect()))?;
+    let named = connector.secrets(&settings);
+
+    let shared = api.clone();
+    let set = shared.finish(async move {
+        let before = api.host.store.connections(&environment).await?.into_iter().find(|c| c.name == name);
+        let connection =
+            registry::Connection { name: name.clone(), kind, settings, integrations, set: api.host.clock.now() };
+        api.host.store.set_connection(environment.clone(), connection.clone()).await?;
+        api.host.outside.connection_changed(&environment);
+        let changed = changed_keys(before.as_ref(), &connection);
+        let detail = format!("connection `{name}` in {environment}, kind {}: {changed}", connection.kind);
+        api.audit(caller.name.as_str(), "connection-set", detail).await;
+        let warnings = missing_secrets(&api, &environment, &named).await?;
+        Ok(Connection { warnings, ..Connection::from(connection) })
+    });
+    set.await.map(Answer)
+}
+
+/// The keys whose values differ, for the audit trail: the values stay out of it.
+fn changed_keys(before: Option<&registry::Connection>, now: &registry::Connection) -> String {
+    let Some(before) = before else { return "new".into() };
+    let mut keys: Vec<&str> = now.settings.keys().chain(before.settings.keys()).map(String::as_str).collect();
+    keys.sort_unstable();
+    keys.dedup();
+    keys.retain(|key| before.settings.get(*key) != now.settings.get(*key));
+    if before.kind != now.kind {
+        keys.push("kind");
+    }
+    if before.integrations != now.integrations {
+        keys.push("integrations");
+    }
+    if keys.is_empty() { "nothing changed".into() } else { format!("changed {}", keys.join(", ")) }
+}
+
+/// Which of the `named` secrets an environment lacks, with the commands that set them.
+pub(super) async fn missing_secrets(
+    api: &Shared,
+    environment: &EnvironmentName,
+    named: &[String],
+) -> Result<Vec<String>, ApiError> {
+    let known = api.host.store.secrets(environment).await?;
+    let missing = named.iter().filter(|name| !known.iter().any(|secret| secret.name.as_str() == **name));
+    Ok(missing.map(|name| no_secret(name, environment)).collect())
+}
+
+/// That a secret is missing, and the command that sets it.
+pub(super) fn no_secret(name: &str, environment: &EnvironmentName) -> String {
+    let name = name.parse::<SecretName>().map_or_else(|_| jackfield_core::ids::shown(name), String::from);
+    format!("secret `{name}` is missing in {environment}: jackfield secrets set {name} --env {environment}")
+}
+
+/// Remove a connection
+#[utoipa::path(
+    delete, path = "/v1/environments/{environment}/connections/{name}", tag = "connections",
+    security(("token" = ["secrets"])), params(("environment" = String, Path), ("name" = String, Path)),
+    responses((status = 200, body = Removed)),
+)]
+pub(super) async fn remove(
+    State(api): State<Api>,
+    caller: Caller,
+    At((environment, name)): At<(EnvironmentName, ConnectionName)>,
+) -> Result<Answer<Removed>, ApiError> {
+    let shared = api.clone();
+    let removed = shared.finish(async move {
+        api.host.store.remove_connection(environment.clone(), name.clone()).await?;
+        api.host.outside.connection_changed(&environment);
+        api.audit(caller.name.as_str(), "connection-removed", format!("connection `{name}` in {environment}")).await;
+        Ok(Removed { removed: true })
+    });
+    removed.await.map(Answer)
+}
+
+/// What a test found.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Tested {
+    /// Whether all is as it should be.
+    pub ok: bool,
+    /// What was looked at.
+    pub findings: Vec<Finding>,
+}
+
+/// One thing that was looked at.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Finding {
+    /// Whether it is as it should be.
+    pub ok: bool,
+    /// What was looked at: `address`, `credential` …
+    pub what: String,
+    /// What was found, and the way out.
+    pub detail: String,
+}
+
+impl From<connector::Finding> for Finding {
+    fn from(f: connector::Finding) -> Self {
+        Self { ok: f.ok, what: f.what, detail: f.detail }
+    }
+}
+
+/// Test a connection
+///
+/// Looks whether the other side is there and takes the credential.
+#[utoipa::path(
+    post, path = "/v1/environments/{environment}/connections/{name}/test", tag = "connections",
+    security(("token" = ["secrets"])), params(("environment" = String, Path), ("name" = String, Path)),
+    responses((status = 200, body = Tested)),
+)]
+pub(super) async fn test(
+    State(api): State<Api>,
+    At((environment, name)): At<(EnvironmentName, ConnectionName)>,
+) -> Result<Answer<Tested>, ApiError> {
+    let findings = api.host.outside.test_connection(&environment, &name, TEST).await?;
+    let ok = findings.iter().all(|finding| finding.ok);
+    Ok(Answer(Tested { ok, findings: findings.into_iter().map(Finding::from).collect() }))
+}
+
+/// An integration's own name for a connection of the environment.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Binding {
+    /// The integration.
+    pub integration: String,
+    /// The name in its manifest.
+    pub name: String,
+    /// The connection of the environment.
+    pub connection: String,
+}
+
+impl From<registry::Binding> for Binding {
+    fn from(b: registry::Binding) -> Self {
+        Self { integration: b.scope.integration.into(), name: b.name.into(), connection: b.connection.into() }
+    }
+}
+
+/// Where a name is to lead.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Lead {
+    /// A connection of the environment.
+    #[schema(value_type = String)]
+    connection: ConnectionName,
+}
+
+impl Wanted for Lead {}
+
+/// List bindings
+///
+/// A name that is not listed leads to the connection of the same name.
+#[utoipa::path(
+    get, path = "/v1/environments/{environment}/bindings", tag = "connections", security(("token" = ["read"])),
+    params(("environment" = String, Path)), responses((status = 200, body = Vec<Binding>)),
+)]
+pub(super) async fn bindings(
+    State(api): State<Api>,
+    At(environment): At<EnvironmentName>,
+) -> Result<Answer<Vec<Binding>>, ApiError> {
+    api.environment(&environment).await?;
+    let bindings = api.host.store.bindings(&environment).await?;
+    Ok(Answer(bindings.into_iter().map(Binding::from).collect()))
+}
+
+/// Bind a name
+///
+/// Makes an integration's own name for a connection lead to another one than that of the same name.
+#[utoipa::path(
+    put, path = "/v1/environments/{environment}/bindings/{integration}/{name}", tag = "connections",
+    security(("token" = ["secrets"])),
+    params(("environment" = String, Path), ("integration" = String, Path), ("name" = String, Path)),
+    request_body = Lead, responses((status = 200, body = Binding)),
+)]
+pub(super) async fn bind(
+    State(api): State<Api>,
+    caller: Caller,
+    At((environment, integration, name)): At<(EnvironmentName, IntegrationName, ConnectionName)>,
+    Body(Lead { connection }): Body<Lead>,
+) -> Result<Answer<Binding>, ApiError> {
+    if !api.host.store.connections(&environment).await?.iter().any(|known| known.name == connection) {
+        let text = format!("there is no connection `{connection}` in {environment}: jackfield connections set {connection} --env {environment}");
+        let problems = vec![ProblemItem { line: None, key: "connection".into(), text }];
+        return Err(ApiError::Refused { detail: format!("`{name}` of {integration} was not bound"), problems });
+    }
+    let binding = registry::Binding { scope: Scope { environment, integration }, name, connection };
+    let shared = api.clone();
+    let bound = shared.finish(async move {
+        api.host.store.bind(binding.clone()).await?;
+        api.host.outside.connection_changed(&binding.scope.environment);
+        let detail = format!("`{}` of {} leads to connection `{}`", binding.name, binding.scope, binding.connection);
+        api.audit(caller.name.as_str(), "connection-bound", detail).await;
+        Ok(Binding::from(binding))
+    });
+    bound.await.map(Answer)
+}

@@ -1,0 +1,30 @@
+//! The admin API: everything the command line and the dashboard do, they do through here.
+//!
+//! One file per resource. Which right a route needs is said once, in its description; see [`auth`].
+
+mod artifacts;
+mod audit;
+pub mod auth;
+mod backup;
+mod config;
+mod connections;
+mod dead_letters;
+mod environments;
+pub mod error;
+mod json;
+mod logs;
+mod releases;
+mod router;
+mod runs;
+mod secrets;
+mod state;
+mod status;
+mod throttle;
+mod tokens;
+mod triggers;
+pub mod types;
+
+pub use self::router::{openapi, router};
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,593 @@
-//! The ledger's metrics.
+//! The ledger's metrics: families, their labels, and the one place that moves them.
+//!
+//! Labels come from closed sets and from names an operator made, never from a run, a URL or a
+//! message. Not here: how they are served; see the server's metrics listener.
+
+use std::collections::{BTreeMap, HashSet};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
+
+use prometheus::core::{Collector, MetricVec, MetricVecBuilder};
+use prometheus::{
+    GaugeVec, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+};
+
+use crate::clock::Timestamp;
+use crate::grant::Capability;
+use crate::ids::Scope;
+use crate::outcome::{Outcome, Usage};
+use crate::run::{RunState, Target};
+use crate::store::queue::Depth;
+
+/// What stands for an integration or component that came after the last free series.
+pub const OVERFLOW: &str = "overflow";
+
+const SCOPE: [&str; 2] = ["environment", "integration"];
+const COMPONENT: [&str; 3] = ["environment", "integration", "component"];
+
+const SECONDS: [f64; 12] = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0, 60.0, 600.0, 3600.0];
+const START_SECONDS: [f64; 8] = [0.000_05, 0.000_1, 0.000_2, 0.000_5, 0.001, 0.005, 0.02, 0.1];
+const MEMORY_BYTES: [f64; 7] =
+    [1_048_576.0, 4_194_304.0, 16_777_216.0, 67_108_864.0, 134_217_728.0, 268_435_456.0, 1_073_741_824.0];
+
+/// What became of a guest's call in the hatch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CallResult {
+    /// It was carried out, or the other side answered, whatever it answered.
+    Ok,
+    /// It was not carried out.
+    Error,
+    /// No grant.
+    AccessDenied,
+    /// Nobody can know.
+    InDoubt,
+    /// It was answered from the journal.
+    Replayed,
+}
+
+impl CallResult {
+    /// Its label.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Error => "error",
+            Self::AccessDenied => "access-denied",
+            Self::InDoubt => "in-doubt",
+            Self::Replayed => "replayed",
+        }
+    }
+}
+
+/// What became of an event that a trigger heard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TriggerResult {
+    /// It is a run.
+    Accepted,
+    /// It was one already.
+    Duplicate,
+    /// It is not genuine, or too large, or malformed.
+    Refused,
+    /// The integration's queue is full.
+    QueueFull,
+    /// Too many in too short a time.
+    RateLimited,
+}
+
+impl TriggerResult {
+    /// Its label.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::Duplicate => "duplicate",
+            Self::Refused => "refused",
+            Self::QueueFull => "queue-full",
+            Self::RateLimited => "rate-limited",
+        }
+    }
+}
+
+/// The ledger's metric families.
+pub struct Metrics {
+    attempts: Capped<IntCounterVec>,
+    runs: Capped<IntCounterVec>,
+    run_duration: Capped<HistogramVec>,
+    attempt_duration: Capped<HistogramVec>,
+    instance_start: Capped<HistogramVec>,
+    run_memory: Capped<HistogramVec>,
+    run_cpu: Capped<prometheus::CounterVec>,
+    host_calls: Capped<IntCounterVec>,
+    egress: Capped<IntCounterVec>,
+    ingress: Capped<IntCounterVec>,
+    queue: QueueGauges,
+    trigger_events: Capped<IntCounterVec>,
+    log_lines_dropped: Capped<IntCounterVec>,
+    build_info: IntGaugeVec,
+    store_commits: IntCounter,
+    store_wal_bytes: IntGauge,
+}
+
+impl Metrics {
+    /// Registers every family. One of them holds at most `max_series` label combinations; what comes
+    /// later is counted for the integration and component [`OVERFLOW`].
+    ///
+    /// # Errors
+    ///
+    /// A family of the same name is registered already.
+    pub fn register(registry: &Registry, max_series: usize) -> prometheus::Result<Arc<Self>> {
+        let family = Family { registry, max_series };
+        let with = |labels: &[&'static str]| [&COMPONENT[..], labels].concat();
+        Ok(Arc::new(Self {
+            attempts: family.counter("attempts_total", "Attempts by outcome.", &with(&["outcome"]))?,
+            runs: family.counter("runs_total", "Runs that became final or were parked, by state.", &with(&["state"]))?,
+            run_duration: family.histogram(
+                "run_duration_seconds",
+                "From the acceptance of a run to its final state.",
+                &SECONDS,
+            )?,
+            attempt_duration: family.histogram("attempt_duration_seconds", "Wall time of an attempt.", &SECONDS)?,
+            instance_start: family.histogram(
+                "instance_start_seconds",
+                "Time to make the fresh instance of an attempt.",
+                &START_SECONDS,
+            )?,
+            run_memory: family.histogram(
+                "run_memory_bytes",
+                "The most memory that the guest of an attempt had.",
+                &MEMORY_BYTES,
+            )?,
+            run_cpu: family.register(
+                prometheus::CounterVec::new(opts("run_cpu_seconds_total", "CPU time of attempts."), &COMPONENT)?,
+            )?,
+            host_calls: family.counter(
+                "host_calls_total",
+                "Calls of guests by capability and result.",
+                &with(&["capability", "result"]),
+            )?,
+            egress: family.counter("egress_bytes_total", "Bytes of request bodies sent for guests.", &COMPONENT)?,
+            ingress: family.counter("ingress_bytes_total", "Bytes of response bodies received for guests.", &COMPONENT)?,
+            queue: QueueGauges {
+                ready: family.gauge("queue_ready", "Runs that wait to be attempted, due or not.")?,
+                running: family.gauge("queue_running", "Runs in an attempt.")?,
+                parked: family.gauge("queue_parked", "Runs that wait for a decision.")?,
+                dead: family.gauge("dead_letters", "Runs that will not be attempted again on their own.")?,
+                oldest: family.register(GaugeVec::new(
+                    opts("queue_oldest_seconds", "For how long the oldest run that is due has been due."),
+                    &SCOPE,
+                )?)?,
+                shown: Mutex::default(),
+            },
+            trigger_events: family.counter(
+                "trigger_events_total",
+                "Events heard by triggers, by kind of trigger and result.",
+                &[&SCOPE[..], &["kind", "result"]].concat(),
+            )?,
+            log_lines_dropped: family.counter(
+                "log_lines_dropped_total",
+                "Lines of guests' logs that were not kept.",
+                &COMPONENT,
+            )?,
+            build_info: family.plain(IntGaugeVec::new(
+                opts("build_info", "What is running; always 1."),
+                &["version", "engine"],
+            )?)?,
+            store_commits: family
+                .plain(IntCounter::with_opts(opts("store_commits_total", "Transactions committed by the store."))?)?,
+            store_wal_bytes: family
+                .plain(IntGauge::with_opts(opts("store_wal_bytes", "Size of the store's write-ahead log."))?)?,
+        }))
+    }
+
+    /// An attempt ended.
+    pub fn attempt(&self, target: &Target, outcome: &Outcome, usage: &Usage) {
+        let [environment, integration, component] = names(target);
+        let labels = [environment, integration, component];
+        self.attempts.with([environment, integration, component, outcome.label()]).inc();
+        self.attempt_duration.with(labels).observe(usage.wall.as_secs_f64());
+        // An attempt that got no instance (host-fault) would only pull these down.
+        if usage.memory_peak_bytes > 0 {
+            self.instance_start.with(labels).observe(usage.start.as_secs_f64());
+            #[expect(clippy::cast_precision_loss, reason = "a histogram's buckets are coarser than an f64")]
+            self.run_memory.with(labels).observe(usage.memory_peak_bytes as f64);
+        }
+        self.run_cpu.with(labels).inc_by(usage.cpu.as_secs_f64());
+        self.egress.with(labels).inc_by(usage.sent_bytes);
+        self.ingress.with(labels).inc_by(usage.received_bytes);
+    }
+
+    /// A guest's call was answered.
+    pub fn call(&self, target: &Target, capability: Capability, result: CallResult) {
+        let [environment, integration, component] = names(target);
+        self.host_calls.with([environment, integration, component, capability.name(), result.label()]).inc();
+    }
+
+    /// A run became final, or was parked, `took` after it was accepted.
+    pub fn run_ended(&self, target: &Target, state: RunState, took: Duration) {
+        let [environment, integration, component] = names(target);
+        self.runs.with([environment, integration, component, state.label()]).inc();
+        if state.is_final() {
+            self.run_duration.with(names(target)).observe(took.as_secs_f64());
+        }
+    }
+
+    /// How many runs are where, of all integrations; one that is not listed is gone.
+    pub fn depths(&self, depths: &[Depth], now: Timestamp) {
+        self.queue.show(depths, now);
+    }
+
+    /// A trigger of this kind (see [`crate::release::TriggerKind::label`]) heard an event.
+    pub fn trigger(&self, scope: &Scope, kind: &'static str, result: TriggerResult) {
+        self.trigger_events.with([scope.environment.as_str(), scope.integration.as_str(), kind, result.label()]).inc();
+    }
+
+    /// Lines of an attempt's log were not kept.
+    pub fn log_lines_dropped(&self, target: &Target, lines: u64) {
+        if lines > 0 {
+            self.log_lines_dropped.with(names(target)).inc_by(lines);
+        }
+    }
+
+    /// What is running: the host's version and the engine's.
+    pub fn build_info(&self, version: &str, engine: &str) {
+        self.build_info.with_label_values(&[version, engine]).set(1);
+    }
+
+    /// The store committed so many transactions.
+    pub fn store_commits(&self, transactions: u64) {
+        self.store_commits.inc_by(transactions);
+    }
+
+    /// The size of the store's write-ahead log.
+    pub fn store_wal_bytes(&self, bytes: u64) {
+        self.store_wal_bytes.set(i64::try_from(bytes).unwrap_or(i64::MAX));
+    }
+}
+
+fn names(target: &Target) -> [&str; 3] {
+    [target.environment.as_str(), target.integration.as_str(), target.component.as_str()]
+}
+
+/// The gauges of the queue. They are set, not added to, so what overflows is summed up before.
+struct QueueGauges {
+    ready: Capped<IntGaugeVec>,
+    running: Capped<IntGaugeVec>,
+    parked: Capped<IntGaugeVec>,
+    dead: Capped<IntGaugeVec>,
+    oldest: Capped<GaugeVec>,
+    shown: Mutex<HashSet<[String; 2]>>,
+}
+
+#[derive(Default)]
+struct Sum {
+    ready: u64,
+    running: u64,
+    parked: u64,
+    dead: u64,
+    oldest: Duration,
+}
+
+impl QueueGauges {
+    fn show(&self, depths: &[Depth], now: Timestamp) {
+        let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
+        let listed: HashSet<[&str; 2]> = depths.iter().map(|depth| scope_names(&depth.scope)).collect();
+        shown.retain(|[environment, integration]| {
+            let labels = [environment.as_str(), integration.as_str()];
+            let stays = listed.contains(&labels);
+            if !stays {
+                self.each(|gauge| gauge.remove(labels));
+            }
+            stays
+        });
+        let mut sums: BTreeMap<[&str; 2], Sum> = BTreeMap::new();
+        for depth in depths {
+            let mut labels = scope_names(&depth.scope);
+            self.ready.admit(&mut labels);
+            let sum = sums.entry(labels).or_default();
+            sum.ready += depth.queued;
+            sum.running += depth.running;
+            sum.parked += depth.parked;
+            sum.dead += depth.dead;
+            sum.oldest = sum.oldest.max(depth.oldest_due.map_or(Duration::ZERO, |due| now.since(due)));
+        }
+        let whole = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
+        for (labels, sum) in sums {
+            self.ready.vec.with_label_values(&labels).set(whole(sum.ready));
+            self.running.vec.with_label_values(&labels).set(whole(sum.running));
+            self.parked.vec.with_label_values(&labels).set(whole(sum.parked));
+            self.dead.vec.with_label_values(&labels).set(whole(sum.dead));
+            self.oldest.vec.with_label_values(&labels).set(sum.oldest.as_secs_f64());
+            shown.insert(labels.map(String::from));
+        }
+    }
+
+    fn each(&self, act: impl Fn(&dyn Removable)) {
+        for gauge in [&self.ready, &self.running, &self.parked, &self.dead] {
+            act(gauge);
+        }
+        act(&self.oldest);
+    }
+}
+
+fn scope_names(scope: &Scope) -> [&str; 2] {
+    [scope.environment.as_str(), scope.integration.as_str()]
+}
+
+/// A family with a cap on its label combinations.
+struct Capped<V> {
+    vec: V,
+    max_series: usize,
+    admitted: RwLock<HashSet<u64>>,
+}
+
+impl<B: MetricVecBuilder> Capped<MetricVec<B>> {
+    /// The series of these labels, or the overflowing one. The first label is the environment, then
+    /// come the integration and, in most families, the component.
+    fn with<const N: usize>(&self, mut labels: [&str; N]) -> B::M {
+        self.admit(&mut labels);
+        self.vec.with_label_values(&labels)
+    }
+}
+
+impl<V: Collector> Capped<V> {
+    fn admit(&self, labels: &mut [&str]) {
+        let key = key(labels);
+        if self.admitted.read().unwrap_or_else(PoisonError::into_inner).contains(&key) {
+            return;
+        }
+        let mut admitted = self.admitted.write().unwrap_or_else(PoisonError::into_inner);
+        if admitted.len() < self.max_series {
+            admitted.insert(key);
+            return;
+        }
+        let descs = self.vec.desc();
+        let names = descs.first().map_or(&[][..], |desc| &desc.variable_labels);
+        for (name, label) in names.iter().zip(labels) {
+            if matches!(name.as_str(), "integration" | "component") {
+                *label = OVERFLOW;
+            }
+        }
+    }
+}
+
+/// A gauge family, whatever it counts in.
+trait Removable {
+    fn remove(&self, labels: [&str; 2]);
+}
+
+impl<B: MetricVecBuilder> Removable for Capped<MetricVec<B>> {
+    fn remove(&self, labels: [&str; 2]) {
+        self.admitted.write().unwrap_or_else(PoisonError::into_inner).remove(&key(&labels));
+        // It may be one that overflowed, and then has no series of its own.
+        let _ = self.vec.remove_label_values(&labels);
+    }
+}
+
+fn key(labels: &[&str]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    labels.hash(&mut hasher);
+    hasher.finish()
+}
+
+fn opts(name: &str, help: &str) -> Opts {
+    Opts::new(name, help).namespace("jackfield")
+}
+
+struct Family<'a> {
+    registry: &'a Registry,
+    max_series: usize,
+}
+
+impl Family<'_> {
+    fn plain<V: Collector + Clone + 'static>(&self, vec: V) -> prometheus::Result<V> {
+        self.registry.register(Box::new(vec.clone()))?;
+        Ok(vec)
+    }
+
+    fn register<V: Collector + Clone + 'static>(&self, vec: V) -> prometheus::Result<Capped<V>> {
+        Ok(Capped { vec: self.plain(vec)?, max_series: self.max_series, admitted: RwLock::default() })
+    }
+
+    fn counter(&self, name: &str, help: &str, labels: &[&str]) -> prometheus::Result<Capped<IntCounterVec>> {
+        self.register(IntCounterVec::new(opts(name, help), labels)?)
+    }
+
+    fn gauge(&self, name: &str, help: &str) -> prometheus::Result<Capped<IntGaugeVec>> {
+        self.register(IntGaugeVec::new(opts(name, help), &SCOPE)?)
+    }
+
+    fn histogram(&self, name: &str, help: &str, buckets: &[f64]) -> prometheus::Result<Capped<HistogramVec>> {
+        let opts = HistogramOpts::from(opts(name, help)).buckets(buckets.to_vec());
+        self.register(HistogramVec::new(opts, &COMPONENT)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use prometheus::{Encoder as _, TextEncoder};
+
+    /// Dashboards and alerts depend on these: a change here is a breaking change.
+    const NAMES: [&str; 20] = [
+        "jackfield_attempt_duration_seconds histogram environment,integration,component",
+        "jackfield_attempts_total counter environment,integration,component,outcome",
+        "jackfield_build_info gauge version,engine",
+        "jackfield_dead_letters gauge environment,integration",
+        "jackfield_egress_bytes_total counter environment,integration,component",
+        "jackfield_host_calls_total counter environment,integration,component,capability,result",
+        "jackfield_ingress_bytes_total counter environment,integration,component",
+        "jackfield_instance_start_seconds histogram environment,integration,component",
+        "jackfield_log_lines_dropped_total counter environment,integration,component",
+        "jackfield_queue_oldest_seconds gauge environment,integration",
+        "jackfield_queue_parked gauge environment,integration",
+        "jackfield_queue_ready gauge environment,integration",
+        "jackfield_queue_running gauge environment,integration",
+        "jackfield_run_cpu_seconds_total counter environment,integration,component",
+        "jackfield_run_duration_seconds histogram environment,integration,component",
+        "jackfield_run_memory_bytes histogram environment,integration,component",
+        "jackfield_runs_total counter environment,integration,component,state",
+        "jackfield_store_commits_total counter ",
+        "jackfield_store_wal_bytes gauge ",
+        "jackfield_trigger_events_total counter environment,integration,kind,result",
+    ];
+
+    fn target(component: &str) -> Target {
+        Target {
+            environment: "prod".parse().unwrap(),
+            integration: "orders".parse().unwrap(),
+            version: 1,
+            component: component.parse().unwrap(),
+            trigger: "hook".parse().unwrap(),
+        }
+    }
+
+    fn depth(integration: &str, queued: u64) -> Depth {
+        Depth {
+            scope: Scope { environment: "prod".parse().unwrap(), integration: integration.parse().unwrap() },
+            queued,
+            running: 1,
+            parked: 2,
+            dead: 3,
+            bytes: 0,
+            oldest_due: Some(Timestamp(1_000)),
+        }
+    }
+
+    fn usage() -> Usage {
+        Usage {
+            wall: Duration::from_millis(40),
+            cpu: Duration::from_millis(30),
+            start: Duration::from_micros(40),
+            memory_peak_bytes: 1 << 20,
+            calls: 2,
+            replayed: 1,
+            sent_bytes: 100,
+            received_bytes: 200,
+        }
+    }
+
+    fn fresh(max_series: usize) -> (Registry, Arc<Metrics>) {
+        let registry = Registry::new();
+        let metrics = Metrics::register(&registry, max_series).unwrap();
+        (registry, metrics)
+    }
+
+    fn text(registry: &Registry) -> String {
+        let mut out = Vec::new();
+        TextEncoder::new().encode(&registry.gather(), &mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[track_caller]
+    fn has(registry: &Registry, line: &str) {
+        let text = text(registry);
+        assert!(text.lines().any(|l| l == line), "{line}\nis not in\n{text}");
+    }
+
+    fn one_of_each(metrics: &Metrics) {
+        let target = target("sync");
+        metrics.attempt(&target, &Outcome::Succeeded { output: None }, &usage());
+        metrics.call(&target, Capability::Http, CallResult::Ok);
+        metrics.run_ended(&target, RunState::Succeeded, Duration::from_millis(50));
+        metrics.depths(&[depth("orders", 5)], Timestamp(3_500));
+        metrics.trigger(&target.scope(), "webhook", TriggerResult::QueueFull);
+        metrics.log_lines_dropped(&target, 7);
+        metrics.build_info("0.1.0", "wasmtime 48.0.8");
+        metrics.store_commits(2);
+        metrics.store_wal_bytes(4096);
+    }
+
+    #[test]
+    fn names_and_labels_are_these() {
+        let (registry, metrics) = fresh(1_000);
+        one_of_each(&metrics);
+        let found: Vec<String> = registry
+            .gather()
+            .iter()
+            .map(|family| {
+                let order = ["environment", "integration", "component", "version", "engine", "kind", "outcome", "state"];
+                let mut labels: Vec<&str> =
+                    family.get_metric()[0].get_label().iter().map(prometheus::proto::LabelPair::name).collect();
+                labels.sort_by_key(|l| order.iter().position(|o| o == l).unwrap_or(order.len()));
+                let kind = format!("{:?}", family.get_field_type()).to_lowercase();
+                format!("{} {kind} {}", family.name(), labels.join(","))
+            })
+            .collect();
+        assert_eq!(found, NAMES);
+    }
+
+    #[test]
+    fn what_happened_is_counted() {
+        let (registry, metrics) = fresh(1_000);
+        one_of_each(&metrics);
+        let sync = r#"component="sync",environment="prod",integration="orders""#;
+        let scope = r#"environment="prod",integration="orders""#;
+        has(&registry, &format!("jackfield_attempts_total{{{sync},outcome=\"succeeded\"}} 1"));
+        has(&registry, &format!("jackfield_runs_total{{{sync},state=\"succeeded\"}} 1"));
+        has(&registry, &format!("jackfield_run_duration_seconds_count{{{sync}}} 1"));
+        has(&registry, &format!("jackfield_attempt_duration_seconds_sum{{{sync}}} 0.04"));
+        has(&registry, &format!("jackfield_run_memory_bytes_bucket{{{sync},le=\"1048576\"}} 1"));
+        has(&registry, &format!("jackfield_run_cpu_seconds_total{{{sync}}} 0.03"));
+        has(&registry, &format!("jackfield_egress_bytes_total{{{sync}}} 100"));
+        has(&registry, &format!("jackfield_ingress_bytes_total{{{sync}}} 200"));
+        has(&registry, &format!("jackfield_log_lines_dropped_total{{{sync}}} 7"));
+        has(
+            &registry,
+            r#"jackfield_host_calls_total{capability="http",component="sync",environment="prod",integration="orders",result="ok"} 1"#,
+        );
+        has(&registry, &format!("jackfield_queue_ready{{{scope}}} 5"));
+        has(&registry, &format!("jackfield_queue_oldest_seconds{{{scope}}} 2.5"));
+        has(&registry, &format!("jackfield_trigger_events_total{{{scope},kind=\"webhook\",result=\"queue-full\"}} 1"));
+        has(&registry, "jackfield_build_info{engine=\"wasmtime 48.0.8\",version=\"0.1.0\"} 1");
+    }
+
+    #[test]
+    fn a_parked_run_has_no_duration_yet() {
+        let (registry, metrics) = fresh(1_000);
+        metrics.run_ended(&target("sync"), RunState::NeedsDecision, Duration::from_secs(1));
+        assert!(text(&registry).contains("needs-decision"));
+        assert!(!text(&registry).contains("jackfield_run_duration_seconds"));
+    }
+
+    #[test]
+    fn two_hosts_in_one_process_do_not_collide() {
+        fresh(10);
+        let (registry, _metrics) = fresh(10);
+        assert!(Metrics::register(&registry, 10).is_err());
+    }
+
+    #[test]
+    fn gauges_of_an_integration_that_is_gone_go() {
+        let (registry, metrics) = fresh(2);
+        metrics.depths(&[depth("a", 1), depth("b", 2)], Timestamp(0));
+        metrics.depths(&[depth("b", 3), depth("c", 4)], Timestamp(0));
+        assert!(!text(&registry).contains("integration=\"a\""));
+        has(&registry, r#"jackfield_queue_ready{environment="prod",integration="b"} 3"#);
+        has(&registry, r#"jackfield_queue_ready{environment="prod",integration="c"} 4"#);
+        metrics.depths(&[], Timestamp(0));
+        assert!(!text(&registry).contains("jackfield_queue_ready{"));
+    }
+
+    /// Threat row 88: a flood of names ends in one series.
+    #[test]
+    fn threat_088_a_flood_of_labels_overflows() {
+        let (registry, metrics) = fresh(10);
+        for n in 0..100 {
+            metrics.call(&target(&format!("c{n}")), Capability::Kv, CallResult::Ok);
+            metrics.attempt(&target(&format!("c{n}")), &Outcome::Cancelled, &usage());
+        }
+        let depths: Vec<Depth> = (0..100).map(|n| depth(&format!("i{n}"), 2)).collect();
+        metrics.depths(&depths, Timestamp(0));
+        for family in registry.gather() {
+            assert!(family.get_metric().len() <= 11, "{}", family.name());
+        }
+        let overflow = r#"component="overflow",environment="prod",integration="overflow""#;
+        has(&registry, &format!("jackfield_attempts_total{{{overflow},outcome=\"cancelled\"}} 90"));
+        has(&registry, &format!("jackfield_egress_bytes_total{{{overflow}}} 9000"));
+        has(&registry, r#"jackfield_queue_ready{environment="prod",integration="overflow"} 180"#);
+        // A series that was there first goes on counting.
+        metrics.call(&target("c3"), Capability::Kv, CallResult::Ok);
+        assert!(text(&registry).lines().any(|l| l.contains("component=\"c3\"") && l.ends_with(" 2")));
+    }
+}

@@ -1,0 +1,76 @@
+//! Events on disk: attributes and little data in one row, much data by its digest, shared.
+
+use bytes::Bytes;
+use rusqlite::{Connection, OptionalExtension as _, params};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::fault::{Fault, bad_row};
+use crate::artifact::Digest;
+use crate::event::Event;
+use crate::ids::RunId;
+use crate::store::StoreError;
+
+/// Data up to this size stays in the event's row: rows come in the order of run ids, digests do not.
+const INLINE: usize = 4096;
+
+/// MessagePack with field names, as everything is stored that this program alone reads.
+pub(super) fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, Fault> {
+    rmp_serde::to_vec_named(value).map_err(|e| StoreError::Unavailable(format!("a value cannot be stored: {e}")).into())
+}
+
+/// Reads what [`encode`] wrote.
+pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Fault> {
+    rmp_serde::from_slice(bytes).map_err(|e| bad_row(&e.to_string()))
+}
+
+/// Stores the event of a run.
+pub(super) fn store(conn: &Connection, run: RunId, event: &Event) -> Result<(), Fault> {
+    let mut insert = conn.prepare_cached("INSERT INTO events (run, event, body) VALUES (?1, ?2, ?3)")?;
+    if event.data.len() <= INLINE {
+        insert.execute(params![run.to_bytes(), encode(event)?, None::<Vec<u8>>])?;
+        return Ok(());
+    }
+    let digest = Digest::of(&event.data);
+    let bare = Event { data: Bytes::new(), ..event.clone() };
+    insert.execute(params![run.to_bytes(), encode(&bare)?, digest.as_bytes()])?;
+    conn.prepare_cached(
+        "INSERT INTO bodies (digest, uses, bytes) VALUES (?1, 1, ?2)
+         ON CONFLICT (digest) DO UPDATE SET uses = uses + 1",
+    )?
+    .execute(params![digest.as_bytes(), &event.data[..]])?;
+    Ok(())
+}
+
+/// The event of a run, if it is still there.
+pub(super) fn load(conn: &Connection, run: RunId) -> Result<Option<Event>, Fault> {
+    let mut select = conn.prepare_cached(
+        "SELECT e.event, e.body, b.bytes FROM events e LEFT JOIN bodies b ON b.digest = e.body WHERE e.run = ?1",
+    )?;
+    let row = select
+        .query_row([run.to_bytes()], |row| {
+            Ok((row.get::<_, Vec<u8>>(0)?, row.get::<_, Option<[u8; 32]>>(1)?, row.get::<_, Option<Vec<u8>>>(2)?))
+        })
+        .optional()?;
+    let Some((event, digest, data)) = row else { return Ok(None) };
+    let mut event: Event = decode(&event)?;
+    if let Some(digest) = digest {
+        let data = data.ok_or_else(|| bad_row("the data of an event is missing"))?;
+        if Digest::of(&data) != Digest::from_bytes(digest) {
+            return Err(bad_row("the data of an event does not match its digest"));
+        }
+        event.data = data.into();
+    }
+    Ok(Some(event))
+}
+
+/// Removes the event of a run, and its data if nobody else uses it.
+pub(super) fn remove(conn: &Connection, run: RunId) -> Result<(), Fault> {
+    let mut delete = conn.prepare_cached("DELETE FROM events WHERE run = ?1 RETURNING body")?;
+    let body = delete.query_row([run.to_bytes()], |row| row.get::<_, Option<[u8; 32]>>(0)).optional()?.flatten();
+    if let Some(digest) = body {
+        conn.prepare_cached("UPDATE bodies SET uses = uses - 1 WHERE digest = ?1")?.execute([digest])?;
+        conn.prepare_cached("DELETE FROM bodies WHERE digest = ?1 AND uses <= 0")?.execute([digest])?;
+    }
+    Ok(())
+}

@@ -1,0 +1,527 @@
+//! The queue: events become runs here, attempts end here, people decide here.
+//!
+//! Not here: which run is claimed next (`ready.rs`), how it is claimed (`claims.rs`), what is told of
+//! runs (`history.rs`).
+
+use rusqlite::{OptionalExtension as _, params};
+use sha2::{Digest as _, Sha256};
+
+use super::fault::{Fault, bad_row};
+use super::ledger::Ledger;
+use super::names::KnownTarget;
+use super::ready::{Entry, Place, ScopeId};
+use super::{events, journal};
+use crate::clock::Timestamp;
+use crate::event::Event;
+use crate::ids::RunId;
+use crate::journal::Journal;
+use crate::run::{AttemptRecord, RunState, Target};
+use crate::store::StoreError;
+use crate::store::queue::{Accepted, Decision, Ending, Fence, JournalEnd, NewRun, Settle};
+
+/// How long an accepted event is known.
+pub(super) const DEDUPE: std::time::Duration = std::time::Duration::from_secs(7 * 24 * 3600);
+/// So many deaths of the host while a run was alone, and it is not tried again.
+pub(super) const CRASHES: i64 = 3;
+
+/// A state as it is stored.
+pub(super) const fn state_number(state: RunState) -> i64 {
+    match state {
+        RunState::Queued => 0,
+        RunState::Running => 1,
+        RunState::Waiting => 2,
+        RunState::NeedsDecision => 3,
+        RunState::Succeeded => 4,
+        RunState::DeadLettered => 5,
+        RunState::Cancelled => 6,
+        RunState::Discarded => 7,
+    }
+}
+
+/// A stored state.
+pub(super) fn state(number: i64) -> Result<RunState, Fault> {
+    RunState::ALL
+        .into_iter()
+        .find(|state| state_number(*state) == number)
+        .ok_or_else(|| bad_row("a run is in a state that is not known"))
+}
+
+/// Stores events as runs: all or none.
+pub(super) fn accept(ledger: &mut Ledger, batch: &[NewRun]) -> Result<Vec<Accepted>, Fault> {
+    let mut answer = Vec::with_capacity(batch.len());
+    for new in batch {
+        answer.push(accept_one(ledger, new)?);
+    }
+    // Only now: a refusal of a later one takes all back.
+    let soon = ledger.now.plus(std::time::Duration::from_secs(1));
+    for (new, accepted) in batch.iter().zip(&answer) {
+        if matches!(accepted, Accepted::New(_)) && new.due <= soon {
+            ledger.recent.keep(new.id, &new.event);
+        }
+    }
+    Ok(answer)
+}
+
+fn accept_one(ledger: &mut Ledger, new: &NewRun) -> Result<Accepted, Fault> {
+    let now = ledger.now;
+    if new.dedupe
+        && let Some(first) = known(ledger, new)?
+    {
+        return Ok(Accepted::Duplicate(first));
+    }
+    let target = ledger.names.target_id(&ledger.conn, &new.target)?;
+    let known = ledger.names.target(target).ok_or_else(|| bad_row("a target has no names"))?;
+    let (scope, component) = (known.scope, known.component);
+    let bytes = new.event.size() as u64;
+    admit(ledger, scope, &new.target, bytes)?;
+    let id = new.id.to_bytes();
+    events::store(&ledger.conn, new.id, &new.event)?;
+    let needs = new.needs;
+    ledger
+        .conn
+        .prepare_cached(
+            "INSERT INTO queue (run, target, state, due, accepted, window_start, memory, concurrency, bytes)
+             VALUES (?1, ?2, 0, ?3, ?4, ?4, ?5, ?6, ?7)",
+        )?
+        .execute(params![id, target, new.due.0, now.0, needs.memory_bytes as i64, needs.concurrency, bytes as i64])?;
+    let entry = Entry {
+        scope,
+        component,
+        target,
+        place: Place::Ready { due: new.due },
+        suspect: false,
+        fence: 0,
+        chunks: 0,
+        memory_bytes: needs.memory_bytes,
+        concurrency: needs.concurrency,
+        bytes,
+    };
+    ledger.put(new.id, Some(entry));
+    Ok(Accepted::New(new.id))
+}
+
+/// The run that this event became before, if it did; else it is noted.
+fn known(ledger: &Ledger, new: &NewRun) -> Result<Option<RunId>, Fault> {
+    let key = identity(&new.target, &new.event);
+    let forgotten = ledger.now.minus(DEDUPE);
+    let noted = ledger
+        .conn
+        .prepare_cached(
+            "INSERT INTO dedupe (key, run, at) VALUES (?1, ?2, ?3)
+             ON CONFLICT (key) DO UPDATE SET run = excluded.run, at = excluded.at WHERE at < ?4",
+        )?
+        .execute(params![key, new.id.to_bytes(), ledger.now.0, forgotten.0])?;
+    if noted == 1 {
+        return Ok(None);
+    }
+    let mut first = ledger.conn.prepare_cached("SELECT run FROM dedupe WHERE key = ?1")?;
+    Ok(Some(RunId::from_bytes(first.query_row([key], |row| row.get(0))?)))
+}
+
+/// (environment, integration, trigger, source, id) as one key. Stored; it never changes.
+fn identity(target: &Target, event: &Event) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    let parts =
+        [target.environment.as_str(), target.integration.as_str(), target.trigger.as_str(), &event.source, &event.id];
+    for part in parts {
+        hash.update((part.len() as u64).to_le_bytes());
+        hash.update(part);
+    }
+    hash.finalize().into()
+}
+
+/// Whether a scope's queue takes one more. Once full, it must drain to four fifths first, so that
+/// whoever offers again finds room for more than one.
+fn admit(ledger: &mut Ledger, scope: ScopeId, target: &Target, bytes: u64) -> Result<(), Fault> {
+    let count = ledger.ready.count(scope);
+    let (runs_cap, bytes_cap) = (ledger.options.queue_runs, ledger.options.queue_bytes);
+    let drained = |have: u64, cap: u64| u128::from(have) * 5 <= u128::from(cap) * 4;
+    if ledger.full.contains(&scope) && drained(count.ready, runs_cap) && drained(count.ready_bytes, bytes_cap) {
+        ledger.full.remove(&scope);
+    }
+    let too_many = count.ready + 1 > runs_cap;
+    let too_large = count.ready_bytes + bytes > bytes_cap;
+    if too_many || too_large {
+        ledger.full.insert(scope);
+    }
+    if !ledger.full.contains(&scope) {
+        return Ok(());
+    }
+    let (have, cap, what, setting) = if too_large || (!too_many && !drained(count.ready_bytes, bytes_cap)) {
+        (count.ready_bytes, bytes_cap, "bytes of events", "store.queue_bytes")
+    } else {
+        (count.ready, runs_cap, "runs", "store.queue_runs")
+    };
+    let text = format!(
+        "the queue of {} holds {have} {what}; its cap is {cap} ({setting}), and it takes more once it has drained to 80 %",
+        target.scope()
+    );
+    Err(StoreError::QueueFull(text).into())
+}
+
+/// Ends an attempt.
+pub(super) fn settle(ledger: &mut Ledger, fence: Fence, ending: &Ending) -> Result<RunState, Fault> {
+    let run = fence.run;
+    let entry = journal::owned(ledger, fence)?;
+    match &ending.journal {
+        // If a chunk before these was lost (the disk was full for a moment), the log ends there, as
+        // if the host had died there: what follows is left out, and the run can still end.
+        JournalEnd::Keep(Some(chunk)) if chunk.number == entry.chunks => journal::append(ledger, run, chunk)?,
+        JournalEnd::Cut(cut) if cut.keep <= entry.chunks => journal::cut(&ledger.conn, run, entry.chunks, cut)?,
+        JournalEnd::Keep(_) | JournalEnd::Cut(_) => {}
+    }
+    record_attempt(ledger, run, &ending.attempt)?;
+    let outcome = Some(ending.attempt.outcome.as_str());
+    let end = |state, reason: Option<String>| Final {
+        state,
+        outcome,
+        reason,
+        output: ending.output.as_ref(),
+        used: 1,
+        crashes: 0,
+    };
+    let cancelled = || end(RunState::Cancelled, Some("cancelled".into()));
+    match &ending.then {
+        Settle::Succeeded => finish(ledger, run, end(RunState::Succeeded, None)),
+        Settle::DeadLettered { reason } => finish(ledger, run, end(RunState::DeadLettered, Some(reason.clone()))),
+        Settle::Cancelled => finish(ledger, run, cancelled()),
+        Settle::Parked { reason } => {
+            if wish_to_cancel(ledger, run)? {
+                return finish(ledger, run, cancelled());
+            }
+            ledger
+                .conn
+                .prepare_cached(
+                    "UPDATE queue SET state = 3, used = used + 1, faults = 0, suspect = 0, alone = 0,
+                     last_outcome = ?2, reason = ?3 WHERE run = ?1",
+                )?
+                .execute(params![run.to_bytes(), outcome, reason])?;
+            ledger.put(run, Some(Entry { place: Place::Parked, suspect: false, ..entry }));
+            Ok(RunState::NeedsDecision)
+        }
+        Settle::Waiting { due, hard } => {
+            if wish_to_cancel(ledger, run)? {
+                return finish(ledger, run, cancelled());
+            }
+            ledger
+                .conn
+                .prepare_cached(
+                    "UPDATE queue SET state = 2, due = ?2, used = used + 1, faults = 0, suspect = 0, alone = 0,
+                     hard = hard + ?3, failed = failed + 1 - ?3, last_outcome = ?4, reason = ?5 WHERE run = ?1",
+                )?
+                .execute(params![run.to_bytes(), due.0, i64::from(*hard), outcome, ending.attempt.reason])?;
+            ledger.put(run, Some(Entry { place: Place::Ready { due: *due }, suspect: false, ..entry }));
+            Ok(RunState::Waiting)
+        }
+        Settle::Released { due, suspect } => {
+            if wish_to_cancel(ledger, run)? {
+                return finish(ledger, run, cancelled());
+            }
+            let crashed = *suspect && entry.place == (Place::Running { alone: true });
+            if crashed && crashes(ledger, run)? + 1 >= CRASHES {
+                return finish(
+                    ledger,
+                    run,
+                    Final { used: 0, crashes: 1, ..end(RunState::DeadLettered, Some(crashed_host())) },
+                );
+            }
+            ledger
+                .conn
+                .prepare_cached(
+                    "UPDATE queue SET state = 0, due = ?2, faults = faults + 1, suspect = ?3, alone = 0,
+                     crashes = crashes + ?4, last_outcome = ?5, reason = ?6 WHERE run = ?1",
+                )?
+                .execute(params![run.to_bytes(), due.0, suspect, i64::from(crashed), outcome, ending.attempt.reason])?;
+            ledger.put(run, Some(Entry { place: Place::Ready { due: *due }, suspect: *suspect, ..entry }));
+            Ok(RunState::Queued)
+        }
+    }
+}
+
+/// Why a run that took the host with it is not tried again.
+pub(super) fn crashed_host() -> String {
+    format!("crashed-host: the host died {CRASHES} times while this run was its only one")
+}
+
+fn wish_to_cancel(ledger: &Ledger, run: RunId) -> Result<bool, Fault> {
+    let mut select = ledger.conn.prepare_cached("SELECT cancel FROM queue WHERE run = ?1")?;
+    Ok(select.query_row([run.to_bytes()], |row| row.get(0))?)
+}
+
+fn crashes(ledger: &Ledger, run: RunId) -> Result<i64, Fault> {
+    let mut select = ledger.conn.prepare_cached("SELECT crashes FROM queue WHERE run = ?1")?;
+    Ok(select.query_row([run.to_bytes()], |row| row.get(0))?)
+}
+
+/// Stores an ended attempt of a run that is in the queue table.
+pub(super) fn record_attempt(ledger: &Ledger, run: RunId, attempt: &AttemptRecord) -> Result<(), Fault> {
+    let record = events::encode(attempt)?;
+    ledger
+        .conn
+        .prepare_cached("INSERT INTO attempts (run, place, record) SELECT run, begun, ?2 FROM queue WHERE run = ?1")?
+        .execute(params![run.to_bytes(), record])?;
+    Ok(())
+}
+
+/// How a run becomes final.
+pub(super) struct Final<'a> {
+    pub(super) state: RunState,
+    pub(super) outcome: Option<&'a str>,
+    pub(super) reason: Option<String>,
+    pub(super) output: Option<&'a crate::event::Output>,
+    /// Attempts used up by this.
+    pub(super) used: u32,
+    /// Deaths of the host added by this.
+    pub(super) crashes: u32,
+}
+
+/// Moves a run from the queue to the history.
+pub(super) fn finish(ledger: &mut Ledger, run: RunId, end: Final<'_>) -> Result<RunState, Fault> {
+    let Some(entry) = ledger.ready.get(run).copied() else {
+        return Err(StoreError::Superseded { run }.into());
+    };
+    let id = run.to_bytes();
+    let environment = known_target(ledger, entry.target)?.environment;
+    let mut extra = journal::bytes(&ledger.conn, run)?;
+    if let Some(output) = end.output {
+        let output = events::encode(output)?;
+        extra += output.len() as i64;
+        ledger
+            .conn
+            .prepare_cached("INSERT OR REPLACE INTO outputs (run, output) VALUES (?1, ?2)")?
+            .execute(params![id, output])?;
+    }
+    ledger
+        .conn
+        .prepare_cached(
+            "INSERT INTO history (run, target, scope, environment, state, fence, accepted, finished, begun, used,
+                 crashes, memory, concurrency, event_bytes, bytes, last_outcome, reason)
+             SELECT run, target, ?2, ?3, ?4, fence, accepted, ?5, begun, used + ?6,
+                 crashes + ?7, memory, concurrency, bytes, bytes + ?8, coalesce(?9, last_outcome), ?10
+             FROM queue WHERE run = ?1",
+        )?
+        .execute(params![
+            id,
+            entry.scope,
+            environment,
+            state_number(end.state),
+            ledger.now.0,
+            end.used,
+            end.crashes,
+            extra,
+            end.outcome,
+            end.reason
+        ])?;
+    ledger.conn.prepare_cached("DELETE FROM queue WHERE run = ?1")?.execute([id])?;
+    ledger.put(run, None);
+    ledger.recent.forget(run);
+    if end.state == RunState::DeadLettered {
+        ledger.add_dead(entry.scope, 1);
+    } else {
+        ledger.add_kept(environment, 1, entry.bytes as i64 + extra);
+    }
+    Ok(end.state)
+}
+
+fn known_target(ledger: &Ledger, target: i64) -> Result<&KnownTarget, Fault> {
+    ledger.names.target(target).ok_or_else(|| bad_row("a run's target has no names"))
+}
+
+/// Cancels a run, or notes the wish.
+pub(super) fn cancel(ledger: &mut Ledger, run: RunId) -> Result<RunState, Fault> {
+    let Some(entry) = ledger.ready.get(run).copied() else {
+        let state = final_state(ledger, run)?;
+        return Err(StoreError::Conflict(format!(
+            "run {run} is {state}; only a run that is not final can be cancelled"
+        ))
+        .into());
+    };
+    if matches!(entry.place, Place::Running { .. }) {
+        ledger.conn.prepare_cached("UPDATE queue SET cancel = 1 WHERE run = ?1")?.execute([run.to_bytes()])?;
+        return Ok(RunState::Running);
+    }
+    let reason = Some("cancelled".into());
+    finish(ledger, run, Final { state: RunState::Cancelled, outcome: None, reason, output: None, used: 0, crashes: 0 })
+}
+
+/// The state of a run that is in the history.
+fn final_state(ledger: &Ledger, run: RunId) -> Result<RunState, Fault> {
+    let mut select = ledger.conn.prepare_cached("SELECT state FROM history WHERE run = ?1")?;
+    match select.query_row([run.to_bytes()], |row| row.get(0)).optional()? {
+        Some(number) => state(number),
+        None => Err(StoreError::Missing(format!("run {run}")).into()),
+    }
+}
+
+/// Decides over a parked run.
+pub(super) fn decide(ledger: &mut Ledger, run: RunId, decision: Decision) -> Result<RunState, Fault> {
+    let entry = match ledger.ready.get(run).copied() {
+        Some(entry) if entry.place == Place::Parked => entry,
+        Some(_) => {
+            return Err(StoreError::Conflict(format!("run {run} does not wait for a decision")).into());
+        }
+        None => {
+            let state = final_state(ledger, run)?;
+            return Err(StoreError::Conflict(format!("run {run} is {state}; it does not wait for a decision")).into());
+        }
+    };
+    match decision {
+        Decision::Fail => {
+            let mut select = ledger.conn.prepare_cached("SELECT reason FROM queue WHERE run = ?1")?;
+            let why: Option<String> = select.query_row([run.to_bytes()], |row| row.get(0))?;
+            drop(select);
+            let reason = why.map_or_else(
+                || "given up by a person's decision".into(),
+                |why| format!("{why}; given up by a person's decision"),
+            );
+            let end = Final {
+                state: RunState::DeadLettered,
+                outcome: None,
+                reason: Some(reason),
+                output: None,
+                used: 0,
+                crashes: 0,
+            };
+            finish(ledger, run, end)
+        }
+        Decision::Retry => {
+            let chunks = journal::load(&ledger.conn, run)?;
+            let clock = std::sync::Arc::clone(&ledger.options.clock);
+            let cut = Journal::load(clock, &chunks).map_err(|e| StoreError::Conflict(e.to_string()))?.cut();
+            journal::cut(&ledger.conn, run, chunks.len() as u32, &cut)?;
+            ledger
+                .conn
+                .prepare_cached("UPDATE queue SET state = 0, due = ?2, reason = NULL WHERE run = ?1")?
+                .execute(params![run.to_bytes(), ledger.now.0])?;
+            ledger.put(run, Some(Entry { place: Place::Ready { due: ledger.now }, ..entry }));
+            Ok(RunState::Queued)
+        }
+    }
+}
+
+/// What people do with dead letters, many at once.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Bulk {
+    Resume,
+    Discard,
+}
+
+/// Resumes or discards dead letters, once per `request`.
+pub(super) fn bulk(ledger: &mut Ledger, what: Bulk, request: &str, runs: &[RunId]) -> Result<u64, Fault> {
+    let request = match what {
+        Bulk::Resume => format!("resume:{request}"),
+        Bulk::Discard => format!("discard:{request}"),
+    };
+    let mut before = ledger.conn.prepare_cached("SELECT answer FROM requests WHERE request = ?1")?;
+    if let Some(answer) = before.query_row([&request], |row| row.get::<_, i64>(0)).optional()? {
+        return Ok(answer as u64);
+    }
+    drop(before);
+    let mut seen = std::collections::HashSet::new();
+    let mut done = 0_u64;
+    for run in runs {
+        if seen.insert(*run) {
+            dead_letter(ledger, *run)?;
+            match what {
+                Bulk::Resume => resume(ledger, *run)?,
+                Bulk::Discard => discard(ledger, *run)?,
+            }
+            done += 1;
+        }
+    }
+    ledger.conn.prepare_cached("INSERT INTO requests (request, answer, at) VALUES (?1, ?2, ?3)")?.execute(params![
+        request,
+        done as i64,
+        ledger.now.0
+    ])?;
+    Ok(done)
+}
+
+/// Fails unless a run is a dead letter.
+fn dead_letter(ledger: &Ledger, run: RunId) -> Result<(), Fault> {
+    let state = if ledger.ready.holds(run) { None } else { Some(final_state(ledger, run)?) };
+    match state {
+        Some(RunState::DeadLettered) => Ok(()),
+        Some(other) => Err(StoreError::Conflict(format!("run {run} is {other}, not a dead letter")).into()),
+        None => Err(StoreError::Conflict(format!("run {run} is not final, so it is not a dead letter")).into()),
+    }
+}
+
+fn resume(ledger: &mut Ledger, run: RunId) -> Result<(), Fault> {
+    let id = run.to_bytes();
+    let now = ledger.now;
+    // A run that took the host with it is tried alone again, from no deaths.
+    let (target, fence, memory, concurrency, bytes, suspect) = ledger
+        .conn
+        .prepare_cached(
+            "INSERT INTO queue (run, target, state, due, fence, accepted, window_start, begun, used, suspect,
+                 memory, concurrency, bytes, last_outcome)
+             SELECT run, target, 0, ?2, fence, accepted, ?2, begun, used, crashes > 0,
+                 memory, concurrency, event_bytes, last_outcome
+             FROM history WHERE run = ?1 RETURNING target, fence, memory, concurrency, bytes, suspect",
+        )?
+        .query_row(params![id, now.0], |row| {
+            Ok((
+                row.get::<_, i64>(0)?,
+                row.get::<_, i64>(1)?,
+                row.get::<_, i64>(2)?,
+                row.get::<_, u32>(3)?,
+                row.get::<_, i64>(4)?,
+                row.get::<_, bool>(5)?,
+            ))
+        })?;
+    ledger.conn.prepare_cached("DELETE FROM history WHERE run = ?1")?.execute([id])?;
+    ledger.conn.prepare_cached("DELETE FROM outputs WHERE run = ?1")?.execute([id])?;
+    let known = known_target(ledger, target)?;
+    let entry = Entry {
+        scope: known.scope,
+        component: known.component,
+        target,
+        place: Place::Ready { due: now },
+        suspect,
+        fence: fence as u64,
+        chunks: 0,
+        memory_bytes: memory as u64,
+        concurrency,
+        bytes: bytes as u64,
+    };
+    ledger.put(run, Some(entry));
+    ledger.add_dead(entry.scope, -1);
+    Ok(())
+}
+
+fn discard(ledger: &mut Ledger, run: RunId) -> Result<(), Fault> {
+    let (scope, environment, bytes): (i64, i64, i64) = ledger
+        .conn
+        .prepare_cached(
+            "UPDATE history SET state = 7, finished = ?2 WHERE run = ?1 RETURNING scope, environment, bytes",
+        )?
+        .query_row(params![run.to_bytes(), ledger.now.0], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    ledger.add_dead(scope, -1);
+    ledger.add_kept(environment, 1, bytes);
+    Ok(())
+}
+
+/// The entry of an unfinished run as its row has it.
+pub(super) fn entry_of_row(ledger: &Ledger, row: &rusqlite::Row<'_>) -> Result<(RunId, Entry), Fault> {
+    let target: i64 = row.get("target")?;
+    let known = known_target(ledger, target)?;
+    let place = match state(row.get("state")?)? {
+        RunState::Running => Place::Running { alone: row.get("alone")? },
+        RunState::NeedsDecision => Place::Parked,
+        _ => Place::Ready { due: Timestamp(row.get("due")?) },
+    };
+    let entry = Entry {
+        scope: known.scope,
+        component: known.component,
+        target,
+        place,
+        suspect: row.get("suspect")?,
+        fence: row.get::<_, i64>("fence")? as u64,
+        chunks: 0,
+        memory_bytes: row.get::<_, i64>("memory")? as u64,
+        concurrency: row.get("concurrency")?,
+        bytes: row.get::<_, i64>("bytes")? as u64,
+    };
+    Ok((RunId::from_bytes(row.get("run")?), entry))
+}

@@ -1,0 +1,102 @@
+//! The durable queue as its trait has it: each method puts a command in line, or reads.
+
+use async_trait::async_trait;
+
+use super::queue::Bulk;
+use super::{SqliteStore, claims, history, queue, why_stopped};
+use crate::ids::RunId;
+use crate::run::{RunDetail, RunState, RunSummary};
+use crate::store::queue::{
+    Accepted, Claim, Decision, Depth, Ending, Fence, JournalEnd, NewRun, Retention, Room, RunFilter, RunQueue,
+};
+use crate::store::{Reply, StoreError};
+
+#[async_trait]
+impl RunQueue for SqliteStore {
+    fn accept(&self, batch: Vec<NewRun>) -> Reply<Vec<Accepted>> {
+        let weight = batch.iter().map(|new| new.event.size() + 256).sum();
+        self.command(weight, move |ledger| queue::accept(ledger, &batch))
+    }
+
+    fn claim(&self, room: Room) -> Reply<Vec<Claim>> {
+        let receiver = self.0.line.claim(room);
+        let health = self.0.health.clone();
+        Box::pin(async move {
+            match receiver.await {
+                Ok(answer) => answer.map(claims::Handed::take),
+                Err(_) => Err(why_stopped(&health)),
+            }
+        })
+    }
+
+    fn settle(&self, fence: Fence, ending: Ending) -> Reply<RunState> {
+        let chunk = match &ending.journal {
+            JournalEnd::Keep(chunk) => chunk.as_ref(),
+            JournalEnd::Cut(cut) => cut.then.as_ref(),
+        };
+        let weight = ending.output.as_ref().map_or(0, |output| output.data.len())
+            + chunk.map_or(0, |chunk| chunk.bytes.len())
+            + 256;
+        self.command(weight, move |ledger| queue::settle(ledger, fence, &ending))
+    }
+
+    fn cancel(&self, run: RunId) -> Reply<RunState> {
+        self.freeing(move |ledger| queue::cancel(ledger, run))
+    }
+
+    fn decide(&self, run: RunId, decision: Decision) -> Reply<RunState> {
+        self.command(0, move |ledger| queue::decide(ledger, run, decision))
+    }
+
+    fn resume(&self, request: String, runs: Vec<RunId>) -> Reply<u64> {
+        self.command(0, move |ledger| queue::bulk(ledger, Bulk::Resume, &request, &runs))
+    }
+
+    fn discard(&self, request: String, runs: Vec<RunId>) -> Reply<u64> {
+        self.freeing(move |ledger| queue::bulk(ledger, Bulk::Discard, &request, &runs))
+    }
+
+    async fn run(&self, run: RunId) -> Result<RunDetail, StoreError> {
+        self.list(move |conn| history::detail(conn, run)).await
+    }
+
+    async fn runs(&self, filter: RunFilter) -> Result<Vec<RunSummary>, StoreError> {
+        self.list(move |conn| history::list(conn, &filter)).await
+    }
+
+    async fn runs_starting_with(&self, prefix: &str, limit: u32) -> Result<Vec<RunId>, StoreError> {
+        let prefix = prefix.to_owned();
+        self.list(move |conn| history::starting_with(conn, &prefix, limit)).await
+    }
+
+    async fn depths(&self) -> Result<Vec<Depth>, StoreError> {
+        self.command(0, |ledger| Ok(history::depths(ledger))).await
+    }
+
+    async fn retain(&self, retention: Retention) -> Result<u64, StoreError> {
+        let environments = self.command(0, |ledger| Ok(ledger.environments())).await?;
+        let mut gone = 0;
+        for environment in environments {
+            loop {
+                let step = self.freeing(move |ledger| history::retain_some(ledger, environment, retention)).await?;
+                gone += step;
+                if step == 0 {
+                    break;
+                }
+            }
+        }
+        while self.freeing(super::upkeep::forget_some).await? > 0 {}
+        let mut free = u64::MAX;
+        loop {
+            let left = self.freeing(|ledger| super::upkeep::shrink(&ledger.conn, 1_000)).await?;
+            if left == 0 || left >= free {
+                return Ok(gone);
+            }
+            free = left;
+        }
+    }
+
+    fn wake(&self) {
+        self.0.line.wake();
+    }
+}

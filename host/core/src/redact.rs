@@ -210,6 +210,7 @@ fn json_escaped(value: &str, forms: &mut BTreeMap<Vec<u8>, Edges>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use base64::Engine as _;
     use base64::engine::general_purpose::{STANDARD, URL_SAFE};
     use proptest::prelude::*;
 

@@ -308,5 +308,4 @@ fn raise_priority() {
 }
 
 #[cfg(test)]
-#[path = "engine/tests.rs"]
 mod tests;

@@ -3,7 +3,17 @@
 //! The only crate that names wasmtime. What it takes and gives are the ledger's types, so nothing outside
 //! it waits for the engine to compile. The way of an upload: [`gate`], [`inspect`], [`compile`], [`code`].
 
+mod bindings;
+mod capabilities;
+pub mod code;
+pub mod compile;
 pub mod engine;
+pub mod gate;
+pub mod inspect;
+pub mod invoke;
+mod limits;
+mod state;
+mod wasi;
 
 #[cfg(test)]
 pub(crate) mod fixtures;

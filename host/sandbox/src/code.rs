@@ -1,0 +1,376 @@
+//! The code store: artifacts on disk, their compiled code, and what of it is in memory.
+//!
+//! Not here: who may upload, and which artifacts are in use. An artifact is a file named by its digest and
+//! is never changed; its compiled code can be made again from it at any time.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::fs::{self, File};
+use std::future::Future;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use futures_util::FutureExt as _;
+use futures_util::future::{Shared, WeakShared};
+use jackfield_core::artifact::{Digest, Inspection};
+use wasmtime::component::Component;
+
+use crate::compile::cache::{Cache, Found};
+use crate::compile::{CompileError, CompileLimits, Compiler};
+use crate::engine::Engine;
+use crate::gate::{self, GateLimits, Refusal};
+use crate::inspect::inspect;
+
+/// Where things are and who is told.
+pub struct CodeOptions {
+    /// Folder of the artifacts, `<hex>.wasm`.
+    pub artifacts: PathBuf,
+    /// Folder of the compiled code.
+    pub cache: PathBuf,
+    /// Authenticates compiled code; secret, and the same at every start.
+    pub mac_key: [u8; 32],
+    /// The binary started to compile: the host's own.
+    pub worker: PathBuf,
+    /// What an upload must satisfy.
+    pub gate: GateLimits,
+    /// What compiling may cost.
+    pub compile: CompileLimits,
+    /// Components kept mapped at the same time.
+    pub loaded_max: usize,
+    /// Told in a sentence when compiled code on disk was not ours.
+    pub on_audit: Arc<dyn Fn(String) + Send + Sync>,
+}
+
+impl fmt::Debug for CodeOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CodeOptions")
+            .field("artifacts", &self.artifacts)
+            .field("cache", &self.cache)
+            .field("worker", &self.worker)
+            .field("gate", &self.gate)
+            .field("compile", &self.compile)
+            .field("loaded_max", &self.loaded_max)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why there is no code for an artifact.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CodeError {
+    /// The component is to blame: do not try again with the same bytes.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// There is no such artifact.
+    #[error("there is no artifact {0}: it was never uploaded, or it was deleted")]
+    Missing(Digest),
+    /// The host or the machine is to blame: trying again may help.
+    #[error("{0}")]
+    Fault(String),
+}
+
+impl From<CompileError> for CodeError {
+    fn from(e: CompileError) -> Self {
+        match e {
+            CompileError::Refused(refusal) => Self::Refused(refusal),
+            CompileError::Fault(_) => Self::Fault(e.to_string()),
+        }
+    }
+}
+
+fn fault(doing: &str, path: &Path, e: &io::Error) -> CodeError {
+    CodeError::Fault(format!("cannot {doing} {}: {e}", path.display()))
+}
+
+type Answer = Result<Arc<Component>, CodeError>;
+type Flight = Pin<Box<dyn Future<Output = Answer> + Send>>;
+
+/// Artifacts and their code. Cheap to clone.
+#[derive(Clone)]
+pub struct CodeStore(Arc<Inner>);
+
+struct Inner {
+    engine: Engine,
+    options: CodeOptions,
+    compiler: Compiler,
+    cache: Cache,
+    loaded: Mutex<Loaded>,
+    /// Loads under way: whoever asks for the same one waits for it. Nobody left waiting ends it.
+    flights: Mutex<HashMap<Digest, WeakShared<Flight>>>,
+}
+
+/// What is mapped, and when it was last asked for.
+#[derive(Default)]
+struct Loaded {
+    components: HashMap<Digest, (Arc<Component>, u64)>,
+    moment: u64,
+}
+
+impl Loaded {
+    fn get(&mut self, digest: &Digest) -> Option<Arc<Component>> {
+        self.moment += 1;
+        let (component, used) = self.components.get_mut(digest)?;
+        *used = self.moment;
+        Some(Arc::clone(component))
+    }
+
+    fn put(&mut self, digest: Digest, component: Arc<Component>, most: usize) {
+        self.moment += 1;
+        self.components.insert(digest, (component, self.moment));
+        while self.components.len() > most.max(1) {
+            // Runs of the one that goes keep it until they end; it is mapped again when asked for.
+            let Some(oldest) = self.components.iter().min_by_key(|(_, (_, used))| *used).map(|(d, _)| *d) else {
+                return;
+            };
+            self.components.remove(&oldest);
+        }
+    }
+}
+
+/// The data behind the lock is whole after every statement, so a panic elsewhere does not spoil it.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl CodeStore {
+    /// Opens both folders, making them if needed.
+    ///
+    /// # Errors
+    ///
+    /// [`CodeError::Fault`]: a folder cannot be made or read.
+    pub fn open(options: CodeOptions, engine: &Engine) -> Result<Self, CodeError> {
+        fs::create_dir_all(&options.artifacts).map_err(|e| fault("make", &options.artifacts, &e))?;
+        let cache = Cache::open(options.cache.clone(), options.mac_key, engine)
+            .map_err(|e| fault("open", &options.cache, &e))?;
+        let compiler = Compiler::new(options.worker.clone(), engine.options(), options.compile);
+        Ok(Self(Arc::new(Inner {
+            engine: engine.clone(),
+            options,
+            compiler,
+            cache,
+            loaded: Mutex::default(),
+            flights: Mutex::default(),
+        })))
+    }
+
+    /// Takes an uploaded file in: gate, inspection, compilation, then its place on disk.
+    ///
+    /// The file is moved; when this fails it stays where it is. Returns once the artifact would survive a
+    /// power cut. Uploading what is there already is not an error.
+    ///
+    /// # Errors
+    ///
+    /// [`CodeError::Refused`] says what is wrong with the upload; [`CodeError::Fault`] what with the host.
+    pub async fn add_artifact(&self, file: &Path) -> Result<Inspection, CodeError> {
+        let inner = Arc::clone(&self.0);
+        let from = file.to_owned();
+        let (inspection, bytes) = blocking(move || inner.examine(&from)).await?;
+        let digest = inspection.digest;
+        // Loaded once here, because only the engine knows whether its pool can hold the component.
+        let component = Arc::clone(&self.0).ready(digest, Some(bytes)).await?;
+        let inner = Arc::clone(&self.0);
+        let from = file.to_owned();
+        blocking(move || inner.place(&from, &digest)).await?;
+        lock(&self.0.loaded).put(digest, component, self.0.options.loaded_max);
+        Ok(inspection)
+    }
+
+    /// Inspects an artifact that is there.
+    ///
+    /// # Errors
+    ///
+    /// [`CodeError::Missing`], or a fault of the disk.
+    pub async fn inspect(&self, digest: Digest) -> Result<Inspection, CodeError> {
+        let inner = Arc::clone(&self.0);
+        blocking(move || Ok(inspect(&inner.read(&digest)?, digest)?)).await
+    }
+
+    /// Whether the artifact is there.
+    #[must_use]
+    pub fn has(&self, digest: &Digest) -> bool {
+        self.0.artifact(digest).exists()
+    }
+
+    /// Sees to it that [`load`](Self::load) will be quick: compiles and verifies if needed. For deploys and
+    /// for the start of the host.
+    ///
+    /// # Errors
+    ///
+    /// See [`CodeError`].
+    pub async fn prepare(&self, digest: Digest) -> Result<(), CodeError> {
+        self.load(digest).await.map(drop)
+    }
+
+    /// Removes an artifact and its code. Runs that have it loaded go on.
+    ///
+    /// # Errors
+    ///
+    /// [`CodeError::Fault`]: the files cannot be removed.
+    pub async fn remove(&self, digest: Digest) -> Result<(), CodeError> {
+        lock(&self.0.loaded).components.remove(&digest);
+        let inner = Arc::clone(&self.0);
+        blocking(move || {
+            inner.cache.remove(&digest).map_err(|e| fault("remove", &inner.cache.path(&digest), &e))?;
+            let path = inner.artifact(&digest);
+            match fs::remove_file(&path) {
+                Err(e) if e.kind() != io::ErrorKind::NotFound => Err(fault("remove", &path, &e)),
+                _ => Ok(()),
+            }
+        })
+        .await
+    }
+
+    /// The component: from memory, else mapped from the cache, else compiled. Asked for many times at once,
+    /// it is made once.
+    pub(crate) async fn load(&self, digest: Digest) -> Answer {
+        if let Some(component) = lock(&self.0.loaded).get(&digest) {
+            return Ok(component);
+        }
+        self.flight(digest).await
+    }
+
+    fn flight(&self, digest: Digest) -> Shared<Flight> {
+        let mut flights = lock(&self.0.flights);
+        if let Some(flight) = flights.get(&digest).and_then(WeakShared::upgrade) {
+            return flight;
+        }
+        let inner = Arc::clone(&self.0);
+        let flight: Flight = Box::pin(async move {
+            let answer = Arc::clone(&inner).ready(digest, None).await;
+            if let Ok(component) = &answer {
+                lock(&inner.loaded).put(digest, Arc::clone(component), inner.options.loaded_max);
+            }
+            answer
+        });
+        let flight = flight.shared();
+        flights.retain(|_, flight| flight.upgrade().is_some_and(|f| f.peek().is_none()));
+        if let Some(weak) = flight.downgrade() {
+            flights.insert(digest, weak);
+        }
+        flight
+    }
+}
+
+impl fmt::Debug for CodeStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("CodeStore").field(&self.0.options).finish()
+    }
+}
+
+impl Inner {
+    fn artifact(&self, digest: &Digest) -> PathBuf {
+        self.options.artifacts.join(format!("{}.wasm", digest.hex()))
+    }
+
+    /// Reads an upload and checks all of it that can be checked without the compiler.
+    fn examine(&self, file: &Path) -> Result<(Inspection, Bytes), CodeError> {
+        let limits = &self.options.gate;
+        let mut bytes = Vec::new();
+        let read = File::open(file).and_then(|file| file.take(limits.file_bytes + 1).read_to_end(&mut bytes));
+        read.map_err(|e| fault("read", file, &e))?;
+        gate::check_shape(&bytes, limits)?;
+        let digest = Digest::of(&bytes);
+        Ok((inspect(&bytes, digest)?, bytes.into()))
+    }
+
+    /// Reads an artifact and makes sure that it is what its name says.
+    fn read(&self, digest: &Digest) -> Result<Bytes, CodeError> {
+        let path = self.artifact(digest);
+        let bytes = match fs::read(&path) {
+            Ok(bytes) => bytes,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Err(CodeError::Missing(*digest)),
+            Err(e) => return Err(fault("read", &path, &e)),
+        };
+        if Digest::of(&bytes) != *digest {
+            return Err(CodeError::Fault(format!(
+                "{} is damaged: its bytes have another digest; upload the component again",
+                path.display()
+            )));
+        }
+        Ok(bytes.into())
+    }
+
+    /// Moves an upload to its place, so that it survives a power cut.
+    fn place(&self, file: &Path, digest: &Digest) -> Result<(), CodeError> {
+        let to = self.artifact(digest);
+        let place = || {
+            let uploaded = File::open(file)?;
+            uploaded.sync_all()?;
+            match fs::rename(file, &to) {
+                Err(e) if e.kind() == io::ErrorKind::CrossesDevices => {
+                    let near = to.with_extension("tmp");
+                    fs::copy(file, &near)?;
+                    File::open(&near)?.sync_all()?;
+                    fs::rename(&near, &to)?;
+                    fs::remove_file(file)?;
+                }
+                moved => moved?,
+            }
+            File::open(&self.options.artifacts)?.sync_all()
+        };
+        place().map_err(|e| fault("keep", &to, &e))
+    }
+
+    /// Cache, else compiler, then the cache again: code that runs always comes through the cache's check.
+    async fn ready(self: Arc<Self>, digest: Digest, bytes: Option<Bytes>) -> Answer {
+        if let Some(component) = self.cached(digest).await? {
+            return Ok(component);
+        }
+        let slot = self.compiler.slot().await;
+        // Somebody else may have had the slot for the same reason.
+        if self.cache.has(&digest)
+            && let Some(component) = self.cached(digest).await?
+        {
+            return Ok(component);
+        }
+        let wasm = match bytes {
+            Some(bytes) => bytes,
+            None => {
+                let inner = Arc::clone(&self);
+                blocking(move || inner.read(&digest)).await?
+            }
+        };
+        let code = self.compiler.compile(slot, wasm).await?;
+        let inner = Arc::clone(&self);
+        blocking(move || {
+            inner.cache.keep(&digest, &code).map_err(|e| fault("keep", &inner.cache.path(&digest), &e))
+        })
+        .await?;
+        self.cached(digest).await?.ok_or_else(|| {
+            CodeError::Fault(format!("compiled code of {digest} was gone or damaged right after it was written"))
+        })
+    }
+
+    async fn cached(self: &Arc<Self>, digest: Digest) -> Result<Option<Arc<Component>>, CodeError> {
+        let inner = Arc::clone(self);
+        blocking(move || match inner.cache.load(&inner.engine, &digest) {
+            Ok(Found::Code(component)) => Ok(Some(Arc::new(*component))),
+            Ok(Found::Nothing) => Ok(None),
+            Ok(Found::Damaged(text)) => {
+                (inner.options.on_audit)(text);
+                Ok(None)
+            }
+            Err(e) if e.kind() == io::ErrorKind::InvalidData => Err(CodeError::Refused(Refusal::new(
+                "cannot-be-instantiated",
+                format!("the host cannot hold an instance of this component: {}", gate::longer(&e.to_string())),
+            ))),
+            Err(e) => Err(fault("read", &inner.cache.path(&digest), &e)),
+        })
+        .await
+    }
+}
+
+/// Runs what reads or writes files, or computes for long, beside the threads that serve others.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, CodeError> + Send + 'static,
+) -> Result<T, CodeError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(e) => Err(CodeError::Fault(format!("handling compiled code ended early: {e}"))),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -236,6 +236,7 @@ fn short_type_name(full: &str) -> String {
 mod tests {
     use super::*;
 
+    const PARSE_LINE: u32 = line!() + 2;
     fn parse(text: &str) -> Result<u32> {
         Ok(text.parse::<u32>()?)
     }
@@ -247,7 +248,7 @@ mod tests {
         assert!(error.is_retryable());
         let Failure::Error(info) = error.into_failure() else { panic!("not an error") };
         let stack = info.stack.unwrap();
-        assert!(stack.starts_with("at ") && stack.contains("error.rs:"), "{stack}");
+        assert!(stack.starts_with("at ") && stack.contains(&format!("error.rs:{PARSE_LINE}:")), "{stack}");
     }
 
     #[test]

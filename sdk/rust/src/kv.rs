@@ -302,7 +302,7 @@ fn json<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>> {
 
 /// Whole seconds, never fewer than asked for.
 fn seconds(time: Duration) -> u32 {
-    let up = time.as_secs() + u64::from(time.subsec_nanos() > 0);
+    let up = time.as_secs().saturating_add(u64::from(time.subsec_nanos() > 0));
     u32::try_from(up).unwrap_or(u32::MAX)
 }
 

@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::json;
+use crate::listeners::BodyTooSlow;
 
 /// The media type of a [`Problem`].
 pub const PROBLEM_JSON: &str = "application/problem+json";
@@ -55,8 +56,8 @@ pub enum ApiError {
     #[error("send the body with `content-type: {0}`")]
     MediaType(&'static str),
     /// The body came too slowly, or stopped coming.
-    #[error("the body came too slowly: {0}")]
-    TooSlow(&'static str),
+    #[error("the body came too slowly, or stopped coming")]
+    TooSlow,
     /// Nothing was changed, because of all of these.
     #[error("{detail}")]
     Refused {
@@ -202,7 +203,7 @@ impl ApiError {
             Self::Conflict(_) => (StatusCode::CONFLICT, "conflict", "Its state does not allow this"),
             Self::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "too-large", "Too large"),
             Self::MediaType(_) => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "media-type", "Not this content type"),
-            Self::TooSlow(_) => (StatusCode::REQUEST_TIMEOUT, "too-slow", "Too slow"),
+            Self::TooSlow => (StatusCode::REQUEST_TIMEOUT, "too-slow", "Too slow"),
             Self::Refused { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "refused", "Refused"),
             Self::Artifact { code, .. } => (StatusCode::UNPROCESSABLE_ENTITY, code, "The artifact was refused"),
             Self::TooMany { .. } => (StatusCode::TOO_MANY_REQUESTS, "too-many-requests", "Too many requests"),
@@ -294,6 +295,18 @@ impl From<IntakeError> for ApiError {
             IntakeError::Unavailable(text) => Self::Unavailable(text.into()),
         }
     }
+}
+
+/// Why a request's body ended before it was whole.
+pub(super) fn body_error(error: axum::Error) -> ApiError {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(&error);
+    while let Some(error) = cause {
+        if error.is::<BodyTooSlow>() {
+            return ApiError::TooSlow;
+        }
+        cause = error.source();
+    }
+    ApiError::BadRequest("the body ended before it was whole".into())
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use http::request::Parts;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::error::ApiError;
+use super::error::{ApiError, body_error};
 
 /// The largest JSON body of a route that does not say otherwise, in bytes.
 pub(super) const BODY_BYTES: usize = 1 << 20;
@@ -60,7 +60,7 @@ async fn read(request: Request, limit: usize) -> Result<Bytes, ApiError> {
     }
     axum::body::to_bytes(request.into_body(), limit).await.map_err(|e| {
         let over = std::error::Error::source(&e).is_some_and(|s| s.is::<http_body_util::LengthLimitError>());
-        if over { too_large() } else { ApiError::BadRequest("the body ended before it was whole".into()) }
+        if over { too_large() } else { body_error(e) }
     })
 }
 

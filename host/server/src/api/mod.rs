@@ -23,6 +23,7 @@ mod throttle;
 mod tokens;
 mod triggers;
 pub mod types;
+mod verdict;
 
 pub use self::router::{openapi, router};
 

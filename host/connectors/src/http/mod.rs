@@ -1,0 +1,340 @@
+//! The http plug: connections to one base URL with a credential, and bare calls without.
+//!
+//! Not here: grants, budgets and the journal, which the hatch asked before it came here.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ::http::header::{ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, COOKIE, USER_AGENT};
+use ::http::{HeaderMap, HeaderValue, Method, Request, Response, Uri};
+use async_trait::async_trait;
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::body::Incoming;
+use jackfield_core::grant::below;
+use jackfield_core::ports::connector::{Connector, Finding, Opened, Secrets, SettingProblem};
+use jackfield_core::ports::http::{HopCheck, Http, HttpFailure, HttpRequest, HttpResponse};
+use jackfield_core::redact::Redactor;
+use secrecy::ExposeSecret;
+use serde_json::{Map, Value};
+use tokio::time::Instant;
+use url::Url;
+
+mod body;
+mod client;
+mod credential;
+mod headers;
+mod redirect;
+mod settings;
+mod test;
+
+#[cfg(test)]
+mod tests;
+
+use self::body::{BodyError, Coding, Deadlines};
+use self::client::{Client, Dialer};
+use self::credential::Credential;
+use self::settings::Settings;
+use crate::address::{self, Origin};
+use crate::network::{Denied, Network};
+use crate::tls;
+
+/// The longest pause between two pieces of a response's body.
+const IDLE: Duration = Duration::from_secs(30);
+
+const VERSION: &str = concat!("jackfield/", env!("CARGO_PKG_VERSION"));
+
+/// The connector of kind `http`.
+#[derive(Debug)]
+pub struct HttpConnector {
+    network: Network,
+}
+
+impl HttpConnector {
+    /// Its connections dial through `network`.
+    #[must_use]
+    pub fn new(network: &Network) -> Self {
+        Self { network: network.clone() }
+    }
+
+    fn link(&self, settings: Settings, secrets: &Secrets) -> Result<Link, SettingProblem> {
+        let credential = Credential::open(&settings.credential, secrets)?;
+        let tls = tls::client(settings.ca.as_deref(), tls::HTTP)
+            .map_err(|problem| SettingProblem { key: "ca".into(), problem })?;
+        let plain_tls = match settings.ca {
+            None => Arc::clone(&tls),
+            // Who answers with a redirect does not choose that the operator's own authority vouches.
+            Some(_) => tls::client(None, tls::HTTP).map_err(|problem| SettingProblem { key: "ca".into(), problem })?,
+        };
+        let dialer =
+            |origin, tls| Dialer { network: self.network.clone(), origin, tls, timeout: settings.connect_timeout };
+        let named = settings.credential.secret();
+        let values = secrets.iter().filter(|(name, _)| Some(name.as_str()) == named).map(|(_, v)| v.expose_secret());
+        Ok(Link {
+            network: self.network.clone(),
+            redactor: Redactor::new(values),
+            reserved: reserved(&settings),
+            own: Some(Client::new(dialer(Origin::Operator, tls))),
+            foreign: Client::new(dialer(Origin::Guest, plain_tls)),
+            base: Some(settings.base),
+            keyed: settings.keyed,
+            timeout: settings.timeout,
+            idle: IDLE,
+            fixed: settings.headers,
+            credential,
+        })
+    }
+}
+
+/// The headers a guest cannot set on a connection.
+fn reserved(settings: &Settings) -> Vec<String> {
+    let mut reserved: Vec<String> = headers::HOSTS.iter().map(|name| (*name).to_owned()).collect();
+    if let Some(header) = settings.credential.header() {
+        reserved.push(header.to_owned());
+    }
+    if settings.credential.secret().is_some() && settings.credential.header() != Some("authorization") {
+        reserved.push("authorization".to_owned());
+    }
+    reserved
+}
+
+#[async_trait]
+impl Connector for HttpConnector {
+    fn kind(&self) -> &'static str {
+        "http"
+    }
+
+    fn check(&self, settings: &Map<String, Value>) -> Result<(), Vec<SettingProblem>> {
+        Settings::read(settings).map(|_| ())
+    }
+
+    fn secrets(&self, settings: &Map<String, Value>) -> Vec<String> {
+        Settings::read(settings).ok().and_then(|s| s.credential.secret().map(str::to_owned)).into_iter().collect()
+    }
+
+    fn open(&self, settings: &Map<String, Value>, secrets: &Secrets) -> Result<Opened, Vec<SettingProblem>> {
+        let link = self.link(Settings::read(settings)?, secrets).map_err(|problem| vec![problem])?;
+        Ok(Opened { http: Some(Arc::new(link)) })
+    }
+
+    async fn test(&self, settings: &Map<String, Value>, secrets: &Secrets, limit: Duration) -> Vec<Finding> {
+        test::test(self, settings, secrets, limit).await
+    }
+}
+
+/// The port for URLs that are granted without a connection: no credential, public addresses only.
+#[must_use]
+pub fn bare(network: &Network) -> Arc<dyn Http> {
+    let tls = tls::client(None, tls::HTTP).expect("the system's authorities were accepted one by one");
+    let timeout = settings::CONNECT_TIMEOUT;
+    let dialer = Dialer { network: network.clone(), origin: Origin::Guest, tls, timeout };
+    Arc::new(Link {
+        network: network.clone(),
+        redactor: Redactor::none(),
+        reserved: headers::HOSTS.iter().map(|name| (*name).to_owned()).collect(),
+        own: None,
+        foreign: Client::new(dialer),
+        base: None,
+        keyed: false,
+        timeout: settings::TIMEOUT,
+        idle: IDLE,
+        fixed: HeaderMap::new(),
+        credential: Credential::None,
+    })
+}
+
+/// An opened connection, or the bare port.
+struct Link {
+    network: Network,
+    base: Option<Url>,
+    credential: Credential,
+    fixed: HeaderMap,
+    reserved: Vec<String>,
+    keyed: bool,
+    timeout: Duration,
+    idle: Duration,
+    redactor: Redactor,
+    /// For the connection's own address; the bare port has none.
+    own: Option<Client>,
+    /// For everything a guest or an answer names.
+    foreign: Client,
+}
+
+impl fmt::Debug for Link {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Link").field("base", &self.base.as_ref().map(Url::as_str)).finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl Http for Link {
+    fn base(&self) -> Option<&Url> {
+        self.base.as_ref()
+    }
+
+    fn keyed(&self) -> bool {
+        self.keyed
+    }
+
+    fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
+    fn reserved_headers(&self) -> &[String] {
+        &self.reserved
+    }
+
+    async fn send(&self, request: HttpRequest, hop: HopCheck<'_>) -> Result<HttpResponse, HttpFailure> {
+        if request.timeout.is_zero() {
+            return Err(HttpFailure::Invalid("the time limit is 0".into()));
+        }
+        let deadline = Instant::now() + request.timeout;
+        let method = headers::method(&request.method)?;
+        let given = headers::checked(&request.headers, &self.reserved)?;
+        self.may_begin_at(&request.url)?;
+
+        let mut at = Hop { url: request.url, first: true };
+        let mut left = request.redirects;
+        loop {
+            let response = self.exchange(&method, &at, &given, request.body.clone(), deadline).await?;
+            let next = match left {
+                0 => None,
+                _ => redirect::next(&method, &at.url, response.status(), response.headers())?,
+            };
+            let Some(mut url) = next else {
+                return self.whole(response, &method, request.response_limit, deadline).await;
+            };
+            left -= 1;
+            // The credential of a query is the host's to add again, and nobody else's to receive.
+            self.credential.take_out(&mut url);
+            if !hop(&url) {
+                let to = url.origin().ascii_serialization();
+                return Err(HttpFailure::Denied(format!("a redirect leads to {to}, which is not granted")));
+            }
+            // Once left, never again trusted: another server chose how it came back.
+            let first = at.first && redirect::same_server(&at.url, &url);
+            at = Hop { url, first };
+        }
+    }
+}
+
+/// Where a request goes, and whether that is still the server it was made to at first.
+struct Hop {
+    url: Url,
+    first: bool,
+}
+
+impl Link {
+    /// Whether a request may be made to `url` at all. The hatch has asked the grant; this is about
+    /// what no grant can allow.
+    fn may_begin_at(&self, url: &Url) -> Result<(), HttpFailure> {
+        let Some(base) = &self.base else {
+            return address::check_form(url, Origin::Guest).map_err(|reason| {
+                let (host, port) = (url.host_str().unwrap_or_default().to_owned(), port(url));
+                self.network.denied(Denied {
+                    origin: Origin::Guest,
+                    host,
+                    port,
+                    address: None,
+                    reason: reason.clone(),
+                });
+                HttpFailure::Denied(reason)
+            });
+        };
+        if below(base, url).is_none() {
+            return Err(HttpFailure::Denied(format!("the URL is not below the connection's base URL {base}")));
+        }
+        if self.credential.is_in(url) {
+            return Err(HttpFailure::Invalid("the query holds the connection's own credential parameter".into()));
+        }
+        Ok(())
+    }
+
+    /// One request and the beginning of its answer.
+    async fn exchange(
+        &self,
+        method: &Method,
+        at: &Hop,
+        given: &HeaderMap,
+        body: Bytes,
+        deadline: Instant,
+    ) -> Result<Response<Incoming>, HttpFailure> {
+        let client = match &self.own {
+            Some(own) if at.first => own,
+            _ => &self.foreign,
+        };
+        let (url, headers) = self.outgoing(at, given);
+        let mut request = Request::new(Full::new(body));
+        *request.method_mut() = method.clone();
+        *request.uri_mut() = as_uri(&url)?;
+        *request.headers_mut() = headers;
+        client.exchange(request, deadline).await
+    }
+
+    /// The URL and headers as they go out: with what is the host's to add, if it goes to the
+    /// connection's own server, and without what is private, if it goes to another than at first.
+    fn outgoing(&self, at: &Hop, given: &HeaderMap) -> (Url, HeaderMap) {
+        let mut url = at.url.clone();
+        let mut headers = given.clone();
+        if at.first {
+            headers.extend(self.fixed.clone());
+            self.credential.apply(&mut url, &mut headers);
+        } else {
+            headers.remove(AUTHORIZATION);
+            headers.remove(COOKIE);
+        }
+        headers.entry(USER_AGENT).or_insert(HeaderValue::from_static(VERSION));
+        headers.entry(ACCEPT_ENCODING).or_insert(HeaderValue::from_static("gzip, deflate"));
+        (url, headers)
+    }
+
+    /// The rest of an answer, as the guest may see it.
+    async fn whole(
+        &self,
+        response: Response<Incoming>,
+        method: &Method,
+        limit: u64,
+        deadline: Instant,
+    ) -> Result<HttpResponse, HttpFailure> {
+        let (head, body) = response.into_parts();
+        let status = head.status.as_u16();
+        let coding = Coding::of(&head.headers);
+        let deadlines = Deadlines { total: deadline, idle: self.idle };
+        let read = body::read(body, coding, limit, deadlines).await.map_err(|error| match error {
+            BodyError::TooLarge => HttpFailure::TooLarge { status, limit },
+            BodyError::Broken(message) => HttpFailure::Broken { message, timed_out: false },
+            BodyError::TimedOut(message) => HttpFailure::Broken { message, timed_out: true },
+        })?;
+        let length = read.len();
+        let body = self.redactor.bytes(read);
+
+        let bodiless = *method == Method::HEAD || status == 304 || status == 204;
+        let mut headers = headers::answered(&head.headers);
+        if coding != Coding::Plain && !bodiless {
+            headers.retain(|(name, _)| CONTENT_ENCODING != **name && CONTENT_LENGTH != **name);
+        } else if body.len() != length {
+            headers.retain(|(name, _)| CONTENT_LENGTH != **name);
+        }
+        for (_, value) in &mut headers {
+            if let std::borrow::Cow::Owned(redacted) = self.redactor.text(value) {
+                *value = redacted;
+            }
+        }
+        Ok(HttpResponse { status, headers, body })
+    }
+}
+
+/// The URL for the client library, which has a parser of its own: both must name the same server.
+fn as_uri(url: &Url) -> Result<Uri, HttpFailure> {
+    let invalid = |why: &str| HttpFailure::Invalid(format!("the URL cannot be put on the wire: {why}"));
+    let mut bare = url.clone();
+    bare.set_fragment(None);
+    let uri = Uri::try_from(bare.as_str()).map_err(|e| invalid(&e.to_string()))?;
+    let same = uri.scheme_str() == Some(url.scheme()) && uri.host() == url.host_str() && uri.port_u16() == url.port();
+    if same { Ok(uri) } else { Err(invalid("its host can be read in two ways")) }
+}
+
+fn port(url: &Url) -> u16 {
+    url.port_or_known_default().unwrap_or_default()
+}

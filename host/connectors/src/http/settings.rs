@@ -1,0 +1,132 @@
+//! The settings of an http connection, as checked.
+//!
+//! Not here: secrets' values, which come only when the connection is opened.
+
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+use jackfield_core::ports::connector::SettingProblem;
+use serde_json::{Map, Value};
+use url::Url;
+
+use super::credential::CredentialSetting;
+use super::headers;
+use crate::address::{self, Origin};
+use crate::settings::Reader;
+use crate::tls;
+
+/// A call's time limit if `timeout` is not set.
+pub(super) const TIMEOUT: Duration = Duration::from_secs(30);
+const LONGEST_TIMEOUT: Duration = Duration::from_secs(600);
+/// The time to resolve, connect and shake hands if `connect_timeout` is not set.
+pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+const LONGEST_CONNECT_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// See the module; whoever holds one need not check again.
+#[derive(Clone, Debug)]
+pub(super) struct Settings {
+    pub(super) base: Url,
+    pub(super) credential: CredentialSetting,
+    /// Set on every request, in place of the guest's.
+    pub(super) headers: HeaderMap,
+    pub(super) timeout: Duration,
+    pub(super) connect_timeout: Duration,
+    /// The other side honours `Idempotency-Key`.
+    pub(super) keyed: bool,
+    /// More authorities to trust, PEM text.
+    pub(super) ca: Option<String>,
+    /// What a connection test gets, below the base.
+    pub(super) test_path: Option<String>,
+}
+
+impl Settings {
+    /// Reads settings as an operator wrote them.
+    ///
+    /// # Errors
+    ///
+    /// Every problem found.
+    pub(super) fn read(map: &Map<String, Value>) -> Result<Self, Vec<SettingProblem>> {
+        let mut reader = Reader::new(map);
+        let base = base(&mut reader);
+        let credential = match reader.table("credential", CredentialSetting::read) {
+            Some(credential) => credential,
+            None => CredentialSetting::None,
+        };
+        let headers = reader.table("headers", |r| Some(fixed(r, &credential))).unwrap_or_default();
+        let timeout = reader.duration("timeout", TIMEOUT, LONGEST_TIMEOUT);
+        let connect_timeout = reader.duration("connect_timeout", CONNECT_TIMEOUT, LONGEST_CONNECT_TIMEOUT);
+        let keyed = match reader.text("idempotency") {
+            None | Some("none") => false,
+            Some("header") => true,
+            Some(other) => {
+                let problem = format!(
+                    "`{other}` is not known; `header` if the other side honours `Idempotency-Key`, else `none`"
+                );
+                reader.problem("idempotency", problem);
+                false
+            }
+        };
+        let ca = reader.text("ca").map(str::to_owned);
+        if let Some(Err(problem)) = ca.as_deref().map(tls::certificates) {
+            reader.problem("ca", problem);
+        }
+        let test_path = reader.text("test_path").map(str::to_owned);
+        if test_path.as_ref().is_some_and(|p| !p.starts_with('/')) {
+            reader.problem("test_path", "must start with `/`; it is added to `base_url`");
+        }
+        let problems = reader.finish();
+        match base {
+            Some(base) if problems.is_empty() => {
+                Ok(Self { base, credential, headers, timeout, connect_timeout, keyed, ca, test_path })
+            }
+            _ => Err(problems),
+        }
+    }
+}
+
+fn base(reader: &mut Reader<'_>) -> Option<Url> {
+    const KEY: &str = "base_url";
+    let text = reader.required(KEY, "`https://api.example.com`")?;
+    let url = match Url::parse(text) {
+        Ok(url) => url,
+        Err(e) => {
+            reader.problem(KEY, format!("`{text}` is not an absolute URL ({e}); for example https://api.example.com"));
+            return None;
+        }
+    };
+    // Not shown: it may hold a password.
+    if !url.username().is_empty() || url.password().is_some() {
+        reader.problem(KEY, "holds a user name or password; put them under `credential`, the password as a secret");
+        return None;
+    }
+    if let Err(problem) = address::check_url(&url, Origin::Operator) {
+        reader.problem(KEY, problem);
+        return None;
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        reader.problem(KEY, "has a query or a fragment; a fixed query parameter is a `credential` of type `query`");
+        return None;
+    }
+    Some(url)
+}
+
+fn fixed(reader: &mut Reader<'_>, credential: &CredentialSetting) -> HeaderMap {
+    let mut fixed = HeaderMap::new();
+    for (name, value) in reader.pairs() {
+        let parsed = HeaderName::try_from(name).ok().zip(HeaderValue::try_from(value).ok());
+        let Some((header, value)) = parsed else {
+            reader.problem(name, "is no header: letters, digits and `-` in the name, no line breaks in the value");
+            continue;
+        };
+        if headers::is_hosts(header.as_str()) {
+            reader.problem(name, "is set by the host itself");
+        } else if credential.header().is_some_and(|theirs| header.as_str().eq_ignore_ascii_case(theirs)) {
+            reader.problem(name, "is the credential's header; set it in one place");
+        } else if header == http::header::AUTHORIZATION {
+            reader.problem(name, "is a credential: use `credential`, which keeps it as a secret");
+        } else {
+            fixed.append(header, value);
+        }
+    }
+    fixed
+}

@@ -1,0 +1,151 @@
+//! The test of a connection: looks at its address, reaches for it, and says what it found.
+//!
+//! Not here: whether an integration may use it.
+
+use std::time::Duration;
+
+use jackfield_core::clock::{Clock, SystemClock, Timestamp};
+use jackfield_core::ports::connector::{Finding, Secrets, SettingProblem};
+use jackfield_core::ports::http::{Http, HttpFailure, HttpRequest};
+use serde_json::{Map, Value};
+use tokio::time::{Instant, timeout};
+use url::Url;
+
+use super::client::{Dialer, Stream};
+use super::settings::Settings;
+use super::{HttpConnector, Link, port};
+use crate::address::Origin;
+use crate::tls;
+
+/// Certificates that end sooner are reported as a problem.
+const WARN_DAYS: i64 = 14;
+const LARGEST_ANSWER: u64 = 1024 * 1024;
+
+fn good(what: &str, detail: impl Into<String>) -> Finding {
+    Finding { ok: true, what: what.into(), detail: detail.into() }
+}
+
+fn bad(what: &str, detail: impl Into<String>) -> Finding {
+    Finding { ok: false, what: what.into(), detail: detail.into() }
+}
+
+fn as_finding(problem: &SettingProblem) -> Finding {
+    bad("settings", problem.to_string())
+}
+
+/// Looks, for at most `limit`.
+pub(super) async fn test(
+    connector: &HttpConnector,
+    settings: &Map<String, Value>,
+    secrets: &Secrets,
+    limit: Duration,
+) -> Vec<Finding> {
+    let settings = match Settings::read(settings) {
+        Ok(settings) => settings,
+        Err(problems) => return problems.iter().map(as_finding).collect(),
+    };
+    let link = match connector.link(settings.clone(), secrets) {
+        Ok(link) => link,
+        Err(problem) => return vec![as_finding(&problem)],
+    };
+    let mut findings = Vec::new();
+    if timeout(limit, look(connector, &settings, &link, limit, &mut findings)).await.is_err() {
+        findings.push(bad("time", format!("the test was not finished within {}s", limit.as_secs_f32())));
+    }
+    findings
+}
+
+async fn look(
+    connector: &HttpConnector,
+    settings: &Settings,
+    link: &Link,
+    limit: Duration,
+    findings: &mut Vec<Finding>,
+) {
+    let base = &settings.base;
+    let (host, port) = (base.host_str().unwrap_or_default(), port(base));
+    match connector.network.addresses(host, port, Origin::Operator).await {
+        Ok(found) => {
+            let shown: Vec<String> = found.iter().map(|a| a.ip().to_string()).collect();
+            findings.push(good("address", format!("`{host}` is {}", shown.join(", "))));
+        }
+        Err(e) => return findings.push(bad("address", e.to_string())),
+    }
+
+    let tls = match tls::client(settings.ca.as_deref(), tls::HTTP) {
+        Ok(tls) => tls,
+        Err(problem) => return findings.push(bad("ca", problem)),
+    };
+    let network = connector.network.clone();
+    let dialer = Dialer { network, origin: Origin::Operator, tls, timeout: settings.connect_timeout };
+    let started = Instant::now();
+    match dialer.dial(host, port, base.scheme() == "https").await {
+        Ok(stream) => {
+            findings.push(good("reachable", format!("connected in {} ms", started.elapsed().as_millis())));
+            findings.extend(certificate(&stream));
+        }
+        Err(e) => return findings.push(bad("reachable", e.to_string())),
+    }
+    findings.push(credential(settings, link, limit.saturating_sub(started.elapsed())).await);
+}
+
+/// What a certificate says about its end; none without TLS.
+fn certificate(stream: &Stream) -> Option<Finding> {
+    let Stream::Tls(stream) = stream else { return None };
+    let session = stream.get_ref().1;
+    let version = match session.protocol_version() {
+        Some(rustls::ProtocolVersion::TLSv1_2) => "TLS 1.2",
+        _ => "TLS 1.3",
+    };
+    let ends = session.peer_certificates().and_then(|chain| tls::not_after(chain.first()?));
+    let Some(ends) = ends else { return Some(good("tls", version)) };
+    let days = ends.since(SystemClock.now()).as_secs() / 86_400;
+    let day = day(ends);
+    let days = i64::try_from(days).unwrap_or(i64::MAX);
+    Some(if days < WARN_DAYS {
+        bad("tls", format!("{version}, but the certificate ends in {days} days, on {day}; renew it"))
+    } else {
+        good("tls", format!("{version}, the certificate is good for {days} more days, until {day}"))
+    })
+}
+
+fn day(moment: Timestamp) -> String {
+    moment.to_string().chars().take(10).collect()
+}
+
+/// Whether the other side takes the credential, if the settings say how to ask.
+async fn credential(settings: &Settings, link: &Link, limit: Duration) -> Finding {
+    const WHAT: &str = "credential";
+    let Some(path) = &settings.test_path else {
+        return good(WHAT, "not checked: set `test_path` to a path that only the right credential can GET");
+    };
+    let text = format!("{}{path}", settings.base.as_str().trim_end_matches('/'));
+    let Ok(url) = Url::parse(&text) else {
+        return bad(WHAT, format!("`base_url` and `test_path` make no URL: {text}"));
+    };
+    let request = HttpRequest {
+        method: "GET".into(),
+        url,
+        headers: Vec::new(),
+        body: bytes::Bytes::new(),
+        timeout: settings.timeout.min(limit.max(Duration::from_millis(1))),
+        response_limit: LARGEST_ANSWER,
+        redirects: 0,
+    };
+    let status = match link.send(request, &|_| false).await {
+        Ok(response) => response.status,
+        // It answered, at length.
+        Err(HttpFailure::TooLarge { status, .. }) => status,
+        Err(e) => return bad(WHAT, format!("GET {path}: {e}")),
+    };
+    match status {
+        200..=299 => good(WHAT, format!("GET {path} answered {status}")),
+        401 | 403 => {
+            let name = settings.credential.secret().map(|s| format!(" (secret `{s}`)")).unwrap_or_default();
+            bad(WHAT, format!("not accepted{name}: GET {path} answered {status}"))
+        }
+        300..=399 => bad(WHAT, format!("GET {path} answered {status}, a redirect: often a page to log in at")),
+        404 | 410 => bad(WHAT, format!("GET {path} answered {status}: is `test_path` right?")),
+        _ => bad(WHAT, format!("GET {path} answered {status}")),
+    }
+}

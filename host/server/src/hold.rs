@@ -29,6 +29,17 @@ impl Hold {
         Ok(Self { file, held: watch::channel(held).0 })
     }
 
+    /// Makes the host that next starts in this data folder start held.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be written.
+    pub fn put(data: &Path) -> io::Result<()> {
+        let file = std::fs::File::create(data.join(FILE))?;
+        file.sync_all()?;
+        std::fs::File::open(data)?.sync_all()
+    }
+
     /// Whether the host is held now.
     #[must_use]
     pub fn is_held(&self) -> bool {
@@ -64,7 +75,7 @@ mod tests {
         let data = tempfile::tempdir().unwrap();
         assert!(!Hold::open(data.path()).unwrap().is_held());
 
-        std::fs::write(data.path().join(FILE), "").unwrap();
+        Hold::put(data.path()).unwrap();
         let hold = Hold::open(data.path()).unwrap();
         assert!(hold.is_held());
         assert!(Hold::open(data.path()).unwrap().is_held(), "a restart lost it");

@@ -1,0 +1,121 @@
+//! The keys of the host: the master key, from its file or variable, and the installation key, sealed
+//! in the store.
+//!
+//! Not here: sealing itself, which is the ledger's, nor the keys derived from the installation key.
+
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use jackfield_core::clock::Rng;
+use jackfield_core::outside::Keys;
+use jackfield_core::seal::{MasterKey, SealError, Sealed};
+use jackfield_core::store::{Store, StoreError};
+use zeroize::Zeroizing;
+
+use crate::config::MasterKeySource;
+
+/// Where the sealed installation key lies in the store, and the label it is sealed under.
+const INSTALLATION: &str = "installation-key";
+
+/// Why the host has no keys. Nothing was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyError {
+    /// The file is gone, and there is data that only it opens.
+    #[error(
+        "the master key file {0} is missing, and the data was sealed with the key it held: put it back \
+         from your copy, or set JACKFIELD_MASTER_KEY"
+    )]
+    Gone(PathBuf),
+    /// The file holds something else.
+    #[error("{0} does not hold a master key: 32 bytes as base64, on one line")]
+    NoKey(PathBuf),
+    /// Another key than the data's.
+    #[error("the data does not open with this master key: {0}")]
+    Wrong(#[from] SealError),
+    /// The file cannot be read or written.
+    #[error("the master key file {file}: {error}")]
+    File {
+        /// Which.
+        file: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
+    /// The store did not answer.
+    #[error("the installation key: {0}")]
+    Store(#[from] StoreError),
+}
+
+/// Loads both keys; makes them at the first start of all.
+///
+/// # Errors
+///
+/// [`KeyError`]: the host must not start, and nothing was changed.
+pub async fn load(source: &MasterKeySource, store: &dyn Store, rng: &dyn Rng) -> Result<Keys, KeyError> {
+    let sealed = store.meta(INSTALLATION).await?;
+    let master = match source {
+        MasterKeySource::Given(key) => MasterKey::from_bytes(*key.to_bytes()),
+        MasterKeySource::File(file) => match read(file)? {
+            Some(key) => key,
+            None if sealed.is_some() => return Err(KeyError::Gone(file.clone())),
+            None => make(file, rng)?,
+        },
+    };
+    let sealed = match sealed {
+        Some(sealed) => sealed,
+        None => {
+            let mut key = Zeroizing::new([0; 32]);
+            rng.fill(key.as_mut());
+            store.set_meta_once(INSTALLATION, master.seal_bytes(rng, INSTALLATION, key.as_ref()).0).await?
+        }
+    };
+    let installation = master.open_bytes(INSTALLATION, &Sealed(sealed))?;
+    let installation = installation.as_slice().try_into().map_err(|_| SealError::Damaged)?;
+    Ok(Keys { master, installation })
+}
+
+fn read(file: &Path) -> Result<Option<MasterKey>, KeyError> {
+    let error = |error| KeyError::File { file: file.to_owned(), error };
+    let text = match std::fs::read(file) {
+        Ok(text) => Zeroizing::new(text),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(e) => return Err(error(e)),
+    };
+    let mode = std::fs::metadata(file).map_err(error)?.permissions().mode();
+    if mode & 0o077 != 0 {
+        tracing::warn!(file = %file.display(), "others may read the master key: chmod 600 it");
+    }
+    let bytes = BASE64_STANDARD.decode(text.trim_ascii()).map(Zeroizing::new);
+    let bytes = bytes.ok().and_then(|bytes| <[u8; 32]>::try_from(bytes.as_slice()).ok());
+    bytes.map(|bytes| Some(MasterKey::from_bytes(bytes))).ok_or_else(|| KeyError::NoKey(file.to_owned()))
+}
+
+fn make(file: &Path, rng: &dyn Rng) -> Result<MasterKey, KeyError> {
+    let key = MasterKey::generate(rng);
+    let text = Zeroizing::new(BASE64_STANDARD.encode(key.to_bytes().as_ref()) + "\n");
+    let made = file
+        .parent()
+        .map_or(Ok(()), |folder| DirBuilder::new().recursive(true).mode(0o700).create(folder))
+        .and_then(|()| write_private(file, text.as_bytes()));
+    made.map_err(|error| KeyError::File { file: file.to_owned(), error })?;
+    tracing::info!(file = %file.display(), "master key made: keep a copy of it elsewhere than the data");
+    Ok(key)
+}
+
+/// Writes a new file that the host's user alone may read, and its folder's entry, to the disk.
+///
+/// # Errors
+///
+/// There is such a file, or it cannot be written.
+pub fn write_private(file: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut open = OpenOptions::new().write(true).create_new(true).mode(0o600).open(file)?;
+    open.write_all(bytes)?;
+    open.sync_all()?;
+    match file.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => File::open(folder)?.sync_all(),
+        _ => Ok(()),
+    }
+}

@@ -17,3 +17,5 @@ mod wasi;
 
 #[cfg(test)]
 pub(crate) mod fixtures;
+#[cfg(test)]
+pub(crate) mod testing;

@@ -1,0 +1,24 @@
+//! Bindings: the world `integration` of `wit/` in Rust, generated.
+//!
+//! Imports that wait for the outside are async; every import may trap, because any may find that the
+//! attempt must end. Arguments are never traced: they hold what guests and people keep private.
+
+mod generated {
+    wasmtime::component::bindgen!({
+        path: "../../wit",
+        world: "integration",
+        imports: {
+            "jackfield:plugin/http": async | trappable,
+            "jackfield:plugin/kv": async | trappable,
+            "jackfield:plugin/config": async | trappable,
+            default: trappable,
+        },
+        exports: { default: async },
+        // The event is borrowed: its data is copied once, into the guest.
+        ownership: Borrowing { duplicate_if_necessary: true },
+    });
+}
+
+pub(crate) use generated::jackfield::plugin;
+pub(crate) use generated::exports::jackfield::plugin::handler;
+pub(crate) use generated::IntegrationPre;

@@ -3,7 +3,7 @@
 //! Not here: what a call means (the hatch) and how it travels (the connectors).
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use hmac::{Hmac, KeyInit, Mac};
@@ -83,6 +83,8 @@ pub struct Outside {
     rng: Arc<dyn Rng>,
     keys: Keys,
     connectors: Vec<Arc<dyn Connector>>,
+    /// Those of environments that have their own, such as ones that reach no private address.
+    own_connectors: OnceLock<HashMap<EnvironmentName, Vec<Arc<dyn Connector>>>>,
     logs: Arc<Logs>,
     environments: Mutex<HashMap<EnvironmentName, Arc<OnceCell<Environment>>>>,
     in_flight: Mutex<HashMap<Scope, Arc<Semaphore>>>,
@@ -125,6 +127,7 @@ impl Outside {
             rng: parts.rng,
             keys: parts.keys,
             connectors: parts.connectors,
+            own_connectors: OnceLock::new(),
             bare_http: parts.bare_http,
             logs: parts.logs,
             metrics: parts.metrics,
@@ -205,6 +208,17 @@ impl Outside {
         self.connectors.iter().find(|connector| connector.kind() == kind)
     }
 
+    /// Gives environments connectors of their own, of the same kinds. Once, before anything is opened;
+    /// a second call changes nothing.
+    pub fn set_own_connectors(&self, connectors: HashMap<EnvironmentName, Vec<Arc<dyn Connector>>>) {
+        let _ = self.own_connectors.set(connectors);
+    }
+
+    fn connector_in(&self, environment: &EnvironmentName, kind: &str) -> Option<&Arc<dyn Connector>> {
+        let own = self.own_connectors.get().and_then(|own| own.get(environment));
+        own.unwrap_or(&self.connectors).iter().find(|connector| connector.kind() == kind)
+    }
+
     /// The kinds of connections there are.
     #[must_use]
     pub fn kinds(&self) -> Vec<&'static str> {
@@ -272,7 +286,7 @@ impl Outside {
             .find(|connection| connection.name == *name)
             .ok_or_else(|| StoreError::Missing(format!("connection `{name}` in {environment}")))?;
         let connector = self
-            .connector(&connection.kind)
+            .connector_in(environment, &connection.kind)
             .ok_or_else(|| StoreError::Missing(format!("connector of kind `{}`", connection.kind)))?;
         let (secrets, missing) = self.secrets_of(environment, connection, connector).await?;
         if let Some(missing) = missing {
@@ -399,7 +413,7 @@ impl Outside {
         environment: &EnvironmentName,
         connection: &Connection,
     ) -> Result<Linked, StoreError> {
-        let Some(connector) = self.connector(&connection.kind) else {
+        let Some(connector) = self.connector_in(environment, &connection.kind) else {
             return Ok(Linked::broken(format!("there is no connector of kind `{}`", connection.kind)));
         };
         let (secrets, missing) = self.secrets_of(environment, connection, connector).await?;

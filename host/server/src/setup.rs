@@ -51,7 +51,8 @@ impl SetupToken {
     pub fn open(data: &Path, rng: &dyn Rng) -> io::Result<(Self, Zeroizing<String>)> {
         let mut random = Zeroizing::new([0; 20]);
         rng.fill(random.as_mut());
-        let text = Zeroizing::new(format!("jfs_{}", data_encoding::BASE32_NOPAD.encode(random.as_ref()).to_lowercase()));
+        let text =
+            Zeroizing::new(format!("jfs_{}", data_encoding::BASE32_NOPAD.encode(random.as_ref()).to_lowercase()));
         let file = data.join(FILE);
         remove(&file)?;
         crate::keys::write_private(&file, text.as_bytes())?;

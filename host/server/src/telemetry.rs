@@ -10,7 +10,8 @@ use crate::config::{Log, LogFormat};
 /// Starts logging to standard error. A second call changes nothing, which tests rely on.
 pub fn start(log: &Log) {
     let filter = EnvFilter::builder().parse_lossy(&log.level);
-    let lines = tracing_subscriber::fmt().with_writer(std::io::stderr).with_env_filter(filter).with_span_events(FmtSpan::NONE);
+    let lines =
+        tracing_subscriber::fmt().with_writer(std::io::stderr).with_env_filter(filter).with_span_events(FmtSpan::NONE);
     let started = match log.format {
         LogFormat::Text => lines.with_ansi(is_terminal()).try_init(),
         LogFormat::Json => lines.json().flatten_event(true).with_ansi(false).try_init(),
@@ -20,8 +21,10 @@ pub fn start(log: &Log) {
             let place = panic.location().map(ToString::to_string);
             let thread = std::thread::current();
             tracing::error!(
-                place, thread = thread.name(),
-                "the host panicked: {}", panic.payload_as_str().unwrap_or("without a message"),
+                place,
+                thread = thread.name(),
+                "the host panicked: {}",
+                panic.payload_as_str().unwrap_or("without a message"),
             );
         }));
     }

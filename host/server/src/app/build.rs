@@ -91,7 +91,8 @@ pub async fn build(config: Config) -> anyhow::Result<Built> {
         .with_context(|| format!("guest logs cannot be kept in {}", data.join("logs").display()))?;
 
     let (to_audit, audit) = mpsc::channel(AUDIT_LINE);
-    let network = network(&to_audit, clock.clone(), &config);
+    let open = network(&to_audit, clock.clone());
+    let network = if config.network.private_by_default() { open.clone() } else { open.strict() };
     let outside = Outside::new(OutsideParts {
         store: store.clone(),
         clock: clock.clone(),
@@ -103,11 +104,17 @@ pub async fn build(config: Config) -> anyhow::Result<Built> {
         metrics: metrics.clone(),
     });
 
+    let own = config.network.environments().iter().map(|(environment, private)| {
+        let network = if *private { open.clone() } else { open.strict() };
+        (environment.clone(), jackfield_connectors::all(network))
+    });
+    outside.set_own_connectors(own.collect());
+
     let slots = config.executor.slots.get();
     let engine = EngineOptions { pool_instances: slots.max(64), ..EngineOptions::default() };
     let engine = Engine::new(engine)?;
     let code = Arc::new(CodeStore::open(code_options(data, &outside, to_audit), &engine)?);
-    let sandbox = Arc::new(WasmSandbox::new(engine, code.clone()));
+    let sandbox = Arc::new(WasmSandbox::new(&engine, code.clone()));
 
     let releases = Releases::load(store.clone()).await?;
     let intake = Intake::new(store.clone(), releases.clone(), clock.clone(), rng.clone(), metrics.clone());
@@ -166,9 +173,9 @@ async fn setup(
     now: Timestamp,
 ) -> anyhow::Result<(SetupToken, Option<Zeroizing<String>>)> {
     let tokens = store.tokens().await?;
-    let admin = tokens.iter().any(|(token, _)| {
-        token.rights.contains(&Right::Admin) && token.expires.is_none_or(|expires| expires > now)
-    });
+    let admin = tokens
+        .iter()
+        .any(|(token, _)| token.rights.contains(&Right::Admin) && token.expires.is_none_or(|expires| expires > now));
     if admin {
         return Ok((SetupToken::closed(data).context("the old set-up token")?, None));
     }
@@ -198,10 +205,10 @@ fn own_binary() -> PathBuf {
     if running.exists() { running } else { std::env::current_exe().unwrap_or(running) }
 }
 
-fn network(audit: &mpsc::Sender<AuditNote>, clock: Arc<dyn Clock>, config: &Config) -> Network {
+fn network(audit: &mpsc::Sender<AuditNote>, clock: Arc<dyn Clock>) -> Network {
     let audit = audit.clone();
     let seen: Mutex<HashMap<String, Duration>> = Mutex::default();
-    let network = Network::new(
+    Network::new(
         Arc::new(SystemResolver),
         Arc::new(move |denied: Denied| {
             let address = denied.address.map(|address| format!(" ({address})")).unwrap_or_default();
@@ -217,6 +224,5 @@ fn network(audit: &mpsc::Sender<AuditNote>, clock: Arc<dyn Clock>, config: &Conf
             }
             let _full = audit.try_send(AuditNote { action: "address-denied", detail });
         }),
-    );
-    if config.network.private_by_default() { network } else { network.strict() }
+    )
 }

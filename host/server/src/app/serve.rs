@@ -111,7 +111,9 @@ pub async fn serve(built: Built, ready: impl FnOnce(&Host, Option<&str>)) -> any
 /// The host must end: nothing it would still answer could be relied on.
 fn failed(why: &str) -> anyhow::Error {
     tracing::error!(why, "the store has stopped; the host ends at once");
-    anyhow!("the store has stopped: {why}. Nothing that was acknowledged is lost; start the host again once the disk is well")
+    anyhow!(
+        "the store has stopped: {why}. Nothing that was acknowledged is lost; start the host again once the disk is well"
+    )
 }
 
 async fn until(end: CancellationToken, work: impl Future<Output = ()>) {
@@ -188,11 +190,7 @@ impl Doors {
     }
 
     fn addresses(&self) -> Addresses {
-        Addresses {
-            ingress: self.ingress.address(),
-            admin: self.admin.address(),
-            metrics: self.metrics.address(),
-        }
+        Addresses { ingress: self.ingress.address(), admin: self.admin.address(), metrics: self.metrics.address() }
     }
 
     /// Starts serving. The metrics listener goes on until `ending`, so that a load balancer sees why.

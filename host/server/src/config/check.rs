@@ -19,8 +19,8 @@ use zeroize::Zeroizing;
 
 use super::raw::{self, Raw};
 use super::{
-    Admin, Config, ExecutorConfig, Ingress, ListenerLimits, Log, LogFormat, MasterKeySource, Metrics, Network,
-    Problem, Problems, QueueCaps, Tls, units,
+    Admin, Config, ExecutorConfig, Ingress, ListenerLimits, Log, LogFormat, MasterKeySource, Metrics, Network, Problem,
+    Problems, QueueCaps, Tls, units,
 };
 
 /// What defaults depend on besides the defaults file.
@@ -191,7 +191,10 @@ impl Check<'_> {
 
     fn address(&mut self, key: &str, text: &str) -> SocketAddr {
         let address = text.parse().map_err(|_| {
-            format!("`{}` is not an address and port: write 127.0.0.1:8080, or [::]:8080 for all of this machine", shown(text))
+            format!(
+                "`{}` is not an address and port: write 127.0.0.1:8080, or [::]:8080 for all of this machine",
+                shown(text)
+            )
         });
         self.or_complain(key, address, SocketAddr::from(([127, 0, 0, 1], 0)))
     }
@@ -220,7 +223,10 @@ impl Check<'_> {
             (false, false) => Some(Tls { cert: machine.here.join(&tls.cert), key: machine.here.join(&tls.key) }),
             (given, _) => {
                 let missing = if given { "cert" } else { "key" };
-                self.complain(&format!("{key}.{missing}"), "is missing: TLS needs both cert and key, two PEM files".into());
+                self.complain(
+                    &format!("{key}.{missing}"),
+                    "is missing: TLS needs both cert and key, two PEM files".into(),
+                );
                 None
             }
         }
@@ -305,7 +311,10 @@ impl Check<'_> {
         if data.is_some_and(|data| file.starts_with(data)) {
             self.complain(
                 KEY,
-                format!("{} lies in the data folder: whoever takes the data would have the key too; name another place", file.display()),
+                format!(
+                    "{} lies in the data folder: whoever takes the data would have the key too; name another place",
+                    file.display()
+                ),
             );
             return None;
         }
@@ -337,12 +346,13 @@ impl Check<'_> {
     }
 
     fn executor(&mut self, raw: &raw::Executor, machine: &Machine) -> ExecutorConfig {
-        let slots = match raw.slots.as_str() {
-            "auto" => NonZeroU32::new(machine.cores.saturating_mul(4).min(10_000)).ok_or_else(String::new),
-            text => text.parse::<u32>().ok().filter(|n| *n <= 10_000).and_then(NonZeroU32::new).ok_or_else(|| {
-                format!("`{}` is not possible: 1 to 10000, or \"auto\" for four a core", shown(text))
-            }),
-        };
+        let slots =
+            match raw.slots.as_str() {
+                "auto" => NonZeroU32::new(machine.cores.saturating_mul(4).min(10_000)).ok_or_else(String::new),
+                text => text.parse::<u32>().ok().filter(|n| *n <= 10_000).and_then(NonZeroU32::new).ok_or_else(|| {
+                    format!("`{}` is not possible: 1 to 10000, or \"auto\" for four a core", shown(text))
+                }),
+            };
         let slots = self.or_complain("executor.slots", slots, NonZeroU32::MIN);
         let memory = match raw.memory.strip_suffix('%') {
             Some(share) => share
@@ -398,7 +408,10 @@ impl Check<'_> {
         if raw.level.is_empty() || EnvFilter::builder().parse(&raw.level).is_err() {
             self.complain(
                 "log.level",
-                format!("`{}` is not a level: error, warn, info, debug, trace, or filters such as info,hyper=debug", shown(&raw.level)),
+                format!(
+                    "`{}` is not a level: error, warn, info, debug, trace, or filters such as info,hyper=debug",
+                    shown(&raw.level)
+                ),
             );
         }
         let format = match raw.format.as_str() {

@@ -157,10 +157,8 @@ impl Layers {
         let (last, above) = path.split_last().expect("a path has a last key");
         let mut table = &mut self.table;
         for key in above {
-            table = table
-                .get_mut(*key)
-                .and_then(Value::as_table_mut)
-                .expect("only paths that the defaults have are put");
+            table =
+                table.get_mut(*key).and_then(Value::as_table_mut).expect("only paths that the defaults have are put");
         }
         table.insert((*last).to_owned(), value);
         self.origins.insert(dotted(path), origin);
@@ -232,10 +230,9 @@ fn typed(default: &Value, value: Value) -> Result<Value, String> {
 
 fn from_text(default: &Value, text: &str) -> Result<Value, String> {
     match default {
-        Value::Integer(_) => text
-            .parse()
-            .map(Value::Integer)
-            .map_err(|_| format!("must be a whole number, not `{}`", shown(text))),
+        Value::Integer(_) => {
+            text.parse().map(Value::Integer).map_err(|_| format!("must be a whole number, not `{}`", shown(text)))
+        }
         Value::Boolean(_) => {
             text.parse().map(Value::Boolean).map_err(|_| format!("must be true or false, not `{}`", shown(text)))
         }

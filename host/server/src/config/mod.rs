@@ -290,7 +290,8 @@ impl Config {
     ) -> Result<Self, Problems> {
         let mut layers = layers::Layers::new();
         if let Some((path, text)) = file {
-            let name = path.file_name().map_or_else(|| path.display().to_string(), |n| n.to_string_lossy().into_owned());
+            let name =
+                path.file_name().map_or_else(|| path.display().to_string(), |n| n.to_string_lossy().into_owned());
             layers.file(&name, text);
         }
         let master_key = variables.iter().find(|(name, _)| name == "JACKFIELD_MASTER_KEY").map(|(_, key)| key.clone());

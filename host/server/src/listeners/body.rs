@@ -65,9 +65,8 @@ where
             }
             Poll::Pending => {
                 let left = this.allowed().saturating_sub(this.waited);
-                let (_, until) = this
-                    .waiting
-                    .get_or_insert_with(|| (Instant::now(), Box::pin(tokio::time::sleep(left))));
+                let (_, until) =
+                    this.waiting.get_or_insert_with(|| (Instant::now(), Box::pin(tokio::time::sleep(left))));
                 ready!(until.as_mut().poll(cx));
                 Poll::Ready(Some(Err(Box::new(BodyTooSlow))))
             }

@@ -24,7 +24,8 @@ pub(super) fn acceptor(name: &'static str, tls: &Tls) -> Result<TlsAcceptor, Lis
     }
     // The parser's own words could repeat parts of the key.
     let pem = zeroize::Zeroizing::new(read(&tls.key).map_err(key_problem)?);
-    let key = PrivateKeyDer::from_pem_slice(&pem).map_err(|_| key_problem("holds no private key in PEM form".into()))?;
+    let key =
+        PrivateKeyDer::from_pem_slice(&pem).map_err(|_| key_problem("holds no private key in PEM form".into()))?;
 
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let mut config = ServerConfig::builder_with_provider(provider)

@@ -173,10 +173,9 @@ fn with_body(status: StatusCode, content_type: &str, body: Bytes) -> Response<Bo
     let mut response = Response::new(Body::from(body));
     *response.status_mut() = status;
     let content_type = HeaderValue::try_from(content_type);
-    response.headers_mut().insert(
-        CONTENT_TYPE,
-        content_type.unwrap_or_else(|_| HeaderValue::from_static("application/octet-stream")),
-    );
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, content_type.unwrap_or_else(|_| HeaderValue::from_static("application/octet-stream")));
     response
 }
 

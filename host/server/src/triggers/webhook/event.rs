@@ -251,7 +251,9 @@ impl Draft {
             return Err(bad(format!("`{}` is no attribute name: lowercase letters and digits", shown(name))));
         }
         if value.is_empty() || value.len() > ATTRIBUTE_BYTES || value.chars().any(char::is_control) {
-            return Err(bad(format!("`{name}` is empty, longer than {ATTRIBUTE_BYTES} bytes or has control characters")));
+            return Err(bad(format!(
+                "`{name}` is empty, longer than {ATTRIBUTE_BYTES} bytes or has control characters"
+            )));
         }
         let place = match name {
             "specversion" => &mut self.specversion,
@@ -355,10 +357,7 @@ mod tests {
         assert_eq!(event.data, "{}");
         assert_ne!(event.id, by_token(&[], "{}").unwrap().0.id);
         let meta = |name: &str| event.meta.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str());
-        assert_eq!(
-            [meta("method"), meta("path"), meta("query")],
-            [Some("POST"), Some("/rest"), Some("a=1&b=2")]
-        );
+        assert_eq!([meta("method"), meta("path"), meta("query")], [Some("POST"), Some("/rest"), Some("a=1&b=2")]);
     }
 
     #[test]

@@ -111,10 +111,8 @@ fn check_standard(
         return Err(BadSignature::Stale);
     }
 
-    let expected: Vec<[u8; 32]> = keys
-        .iter()
-        .map(|key| mac(key, &[id.as_bytes(), b".", written.as_bytes(), b".", body]))
-        .collect();
+    let expected: Vec<[u8; 32]> =
+        keys.iter().map(|key| mac(key, &[id.as_bytes(), b".", written.as_bytes(), b".", body])).collect();
     let mut genuine = subtle::Choice::from(0);
     for (index, signature) in signatures.split(' ').filter(|s| !s.is_empty()).enumerate() {
         if index == SIGNATURES {
@@ -266,7 +264,8 @@ mod tests {
             assert_eq!(request(&at(offset), &sign(KEY, "msg_1", &at(offset), BODY)), Err(Stale), "{offset}");
         }
         // A timestamp that is no whole number of seconds, rightly signed.
-        for odd in ["", "soon", "-1", "+1767225600", "1767225600.5", "1767225600000000000", "99999999999999999999", "١"] {
+        for odd in ["", "soon", "-1", "+1767225600", "1767225600.5", "1767225600000000000", "99999999999999999999", "١"]
+        {
             if let Ok(value) = http::HeaderValue::from_str(odd) {
                 let value = value.to_str().unwrap_or("");
                 let got = request(value, &sign(KEY, "msg_1", value, BODY));
@@ -332,11 +331,8 @@ mod tests {
         let both = format!("{} {}", secret(new), secret(old));
         for key in [old.as_slice(), new] {
             let signature = sign(key, "m", &NOW.to_string(), BODY);
-            let pairs = [
-                ("webhook-id", "m"),
-                ("webhook-timestamp", &*NOW.to_string()),
-                ("webhook-signature", &*signature),
-            ];
+            let pairs =
+                [("webhook-id", "m"), ("webhook-timestamp", &*NOW.to_string()), ("webhook-signature", &*signature)];
             assert!(standard(&pairs, &both, BODY).is_ok());
             assert!(standard(&pairs, &secret(b"neither of the two, 32 bytes ...")[..], BODY).is_err());
         }

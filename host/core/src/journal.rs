@@ -732,10 +732,10 @@ pub fn decode(chunk: &Chunk) -> Result<Vec<Record>, Corrupt> {
     };
     let mut records = Vec::new();
     while !rest.is_empty() {
-        let mut reader = rmp_serde::Deserializer::from_read_ref(rest);
+        // The reader moves on by what it took; a slice reader would keep the whole.
+        let mut reader = rmp_serde::Deserializer::new(rest);
         records.push(Record::deserialize(&mut reader).map_err(|e| corrupt(e.to_string()))?);
-        let left = reader.get_ref().len();
-        rest = &rest[rest.len() - left..];
+        rest = reader.get_ref();
     }
     Ok(records)
 }

@@ -549,7 +549,7 @@ impl Journal {
     pub fn time(&mut self) -> Result<Moment, NonDeterminism> {
         self.readings += 1;
         if let Some(shown) = self.shown
-            && self.readings % FRESH_READING != 0
+            && !self.readings.is_multiple_of(FRESH_READING)
         {
             return Ok(shown);
         }

@@ -125,7 +125,8 @@ where
     text.parse().expect("tests use good names")
 }
 
-/// A run of `demo` in `dev`, due now, for the event `event_id`.
+/// A run of `demo` in `dev`, due now, for the event `event_id`. Each is made a millisecond after the
+/// one before, so that ids and due times are in the order of the calls.
 pub fn new_run(harness: &dyn Harness, event_id: &str) -> NewRun {
     new_run_in(harness, "demo", "handler", event_id)
 }
@@ -133,6 +134,7 @@ pub fn new_run(harness: &dyn Harness, event_id: &str) -> NewRun {
 /// The same of another integration and component.
 pub fn new_run_in(harness: &dyn Harness, integration: &str, component: &str, event_id: &str) -> NewRun {
     let clock = harness.clock();
+    clock.advance(Duration::from_millis(1));
     NewRun {
         id: RunId::new(&*clock, &*harness.rng()),
         target: Target {

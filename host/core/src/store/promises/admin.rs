@@ -39,7 +39,10 @@ pub async fn s61_the_audit_trail_is_a_chain(h: &mut dyn Harness) {
     }
     let trail = store.audit_trail(3).await.expect("listed");
     assert_eq!(trail.iter().map(|entry| entry.number).collect::<Vec<_>>(), [5, 4, 3]);
-    assert_eq!((trail[0].who.as_str(), trail[0].action.as_str(), trail[0].detail.as_str()), ("ops", "deploy", "demo 5"));
+    assert_eq!(
+        (trail[0].who.as_str(), trail[0].action.as_str(), trail[0].detail.as_str()),
+        ("ops", "deploy", "demo 5")
+    );
     let trail = store.audit_trail(100).await.expect("listed");
     let mut hashes: Vec<_> = trail.iter().map(|entry| entry.hash.clone()).collect();
     assert!(hashes.iter().all(|hash| hash.len() == 64));

@@ -4,9 +4,7 @@ use std::time::Duration;
 
 use super::super::StoreError;
 use super::super::queue::{Claim, Needs, Room, Settle};
-use super::{
-    Death, Harness, ROOM, accepted, claim_now, claim_one, ending, new_run, new_run_in, soon, success,
-};
+use super::{Death, Harness, ROOM, accepted, claim_now, claim_one, ending, new_run, new_run_in, soon, success};
 use crate::clock::Clock as _;
 use crate::ids::RunId;
 use crate::journal::Chunk;

@@ -48,7 +48,8 @@ pub async fn s22_appends_keep_their_order(h: &mut dyn Harness) {
     let run = accepted(h, "event").await;
     let claim = claim_one(h).await;
     // None is awaited before all are called, and the last is awaited first.
-    let mut replies: Vec<_> = (0..50).map(|number| h.store().append(claim.fence, chunk(number, number as u8))).collect();
+    let mut replies: Vec<_> =
+        (0..50).map(|number| h.store().append(claim.fence, chunk(number, number as u8))).collect();
     while let Some(reply) = replies.pop() {
         reply.await.expect("appended");
     }

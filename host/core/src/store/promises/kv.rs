@@ -80,10 +80,7 @@ pub async fn s30_a_write_and_its_record_are_one(h: &mut dyn Harness) {
             verdicts.push((call, verdict, answer));
         }
     }
-    let expected = [
-        (1, Verdict::Done, Ok(KvValue::Done)),
-        (2, Verdict::Refused, Ok(KvValue::Flag(false))),
-    ];
+    let expected = [(1, Verdict::Done, Ok(KvValue::Done)), (2, Verdict::Refused, Ok(KvValue::Flag(false)))];
     assert_eq!(verdicts, expected);
     // A chunk that does not follow takes the write with it.
     let chunks = std::mem::replace(&mut guest.chunks, 7);
@@ -142,13 +139,10 @@ pub async fn s32_a_value_whose_time_is_over_is_not_there(h: &mut dyn Harness) {
     assert_eq!(guest.write(h, KvCall::Remove("remove".into())).await, Ok(KvValue::Flag(false)));
     assert_eq!(guest.write(h, one).await, Ok(KvValue::Sum(1)), "its time to live was kept, and is over");
     let absent = |key: &str| Condition { key: key.into(), version: None };
-    let compare =
-        KvCall::CompareAndSet { expected: absent("compare"), value: ByteBuf::from("new"), ttl_seconds: None };
+    let compare = KvCall::CompareAndSet { expected: absent("compare"), value: ByteBuf::from("new"), ttl_seconds: None };
     assert_eq!(guest.write(h, compare).await, Ok(KvValue::Flag(true)));
-    let batch = KvCall::Batch(vec![
-        KvOperation::Check(absent("batch")),
-        KvOperation::Set(assign("batch", "new", None)),
-    ]);
+    let batch =
+        KvCall::Batch(vec![KvOperation::Check(absent("batch")), KvOperation::Set(assign("batch", "new", None))]);
     assert_eq!(guest.write(h, batch).await, Ok(KvValue::Flag(true)));
     let all = KvCall::Keys { prefix: String::new(), cursor: None, limit: 10 };
     let keys = ["batch", "compare", "count", "for-ever"].map(String::from).to_vec();

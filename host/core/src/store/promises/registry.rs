@@ -40,8 +40,7 @@ fn version(integration: &str, description: &str, artifact: &[u8]) -> Version {
         rate_per_second: 10,
         burst: 20,
     };
-    let trigger =
-        Trigger { name: name("announced"), component: name("handler"), kind: TriggerKind::Webhook(webhook) };
+    let trigger = Trigger { name: name("announced"), component: name("handler"), kind: TriggerKind::Webhook(webhook) };
     Version {
         number: 0,
         manifest: Manifest {

@@ -114,8 +114,7 @@ async fn a_newer_or_a_changed_schema_is_refused() {
 
 #[test]
 fn a_released_migration_is_never_edited() {
-    let sums: Vec<_> =
-        migrate::ALL.iter().map(|m| crate::artifact::Digest::of(m.sql.as_bytes()).to_string()).collect();
+    let sums: Vec<_> = migrate::ALL.iter().map(|m| crate::artifact::Digest::of(m.sql.as_bytes()).to_string()).collect();
     assert_eq!(sums, ["sha256:1cbb1cae7b9d057f5d25662a644df5b5aa543961de1375a4842235dab49e3c60"]);
     assert!(migrate::ALL.iter().zip(1..).all(|(migration, number)| migration.number == number));
 }
@@ -153,17 +152,24 @@ async fn files_are_nobody_elses_to_read() {
     }
 }
 
+/// Keeps the writer in a transaction of its own until something is sent, so that the rest gathers.
+fn hold_back(sqlite: &Sqlite) -> (std::sync::mpsc::Sender<()>, crate::store::Reply<()>) {
+    let (hold, held) = std::sync::mpsc::channel();
+    let (begun, begins) = std::sync::mpsc::channel();
+    let blocked = sqlite.store.command(0, move |_| {
+        begun.send(()).ok();
+        held.recv().ok();
+        Ok(())
+    });
+    begins.recv().unwrap();
+    (hold, blocked)
+}
+
 #[tokio::test]
 async fn what_waits_is_committed_together_and_a_claim_costs_no_commit_of_its_own() {
     let sqlite = Sqlite::new();
     sqlite.store.writable().await.unwrap();
-    // One thread, so nothing is carried out between these calls but by the writer: hold it back with
-    // a slow command, so that the rest gathers.
-    let (hold, held) = std::sync::mpsc::channel::<()>();
-    let blocked = sqlite.store.command(0, move |_| {
-        held.recv().ok();
-        Ok(())
-    });
+    let (hold, blocked) = hold_back(&sqlite);
     let claim = sqlite.store.claim(ROOM);
     let before = sqlite.store.counters();
     let replies: Vec<_> = (0..8).map(|n| sqlite.store.accept(vec![new_run(&sqlite, &format!("event-{n}"))])).collect();
@@ -185,11 +191,7 @@ async fn a_refusal_does_not_roll_back_its_neighbours() {
     let sqlite = Sqlite::new();
     accepted(&sqlite, "event").await;
     let claim = claim_one(&sqlite).await;
-    let (hold, held) = std::sync::mpsc::channel::<()>();
-    let blocked = sqlite.store.command(0, move |_| {
-        held.recv().ok();
-        Ok(())
-    });
+    let (hold, blocked) = hold_back(&sqlite);
     let chunk = |number| crate::journal::Chunk { number, bytes: vec![1] };
     let stale = Fence { number: claim.fence.number - 1, ..claim.fence };
     let first = sqlite.store.append(claim.fence, chunk(0));

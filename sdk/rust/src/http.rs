@@ -43,7 +43,12 @@ impl Http {
     }
 
     /// Begins a request with any method, in capitals.
-    pub fn request(&self, method: impl Into<String>, connection: impl Into<String>, path: impl Into<String>) -> Request {
+    pub fn request(
+        &self,
+        method: impl Into<String>,
+        connection: impl Into<String>,
+        path: impl Into<String>,
+    ) -> Request {
         Request::new(method.into(), Some(connection.into()), path.into())
     }
 
@@ -222,7 +227,9 @@ impl Response {
         let what = self.what;
         match T::from_data(self.body.into_vec()) {
             Ok(value) => Ok(value),
-            Err(error) => Err(Error::new(format_args!("{what}: the answer is not as expected: {error}")).named("answer")),
+            Err(error) => {
+                Err(Error::new(format_args!("{what}: the answer is not as expected: {error}")).named("answer"))
+            }
         }
     }
 
@@ -290,8 +297,9 @@ fn http_date(text: &str) -> Option<u64> {
     let parts: &mut dyn Iterator<Item = &str> = &mut parts;
     let day = number(parts)?;
     let month = parts.next()?;
-    let month =
-        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"].iter().position(|m| *m == month)?;
+    let month = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
+        .iter()
+        .position(|m| *m == month)?;
     let year = number(parts)?;
     let (hour, minute, second) = (number(parts)?, number(parts)?, number(parts)?);
     if !(1970..10_000).contains(&year) || !(1..=31).contains(&day) {

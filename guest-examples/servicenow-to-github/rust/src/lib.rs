@@ -68,7 +68,11 @@ fn read(cx: &Context, number: &str) -> Result<FeatureRequest> {
         .error_for_status()?
         .json()?;
     // Announced and not there yet: its transaction may still be open, so a later attempt may find it.
-    answer.result.into_iter().next().ok_or_else(|| Error::new(format_args!("{number} is not in ServiceNow")).named("not-there"))
+    answer
+        .result
+        .into_iter()
+        .next()
+        .ok_or_else(|| Error::new(format_args!("{number} is not in ServiceNow")).named("not-there"))
 }
 
 fn open(cx: &Context, number: &str, request: &FeatureRequest) -> Result<Issue> {

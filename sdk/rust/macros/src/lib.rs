@@ -57,7 +57,10 @@ fn check(attribute: &proc_macro2::TokenStream, function: &ItemFn) -> syn::Result
     let signature = &function.sig;
     let wrong = |span, text: &str| Err(syn::Error::new(span, text));
     if !attribute.is_empty() {
-        return wrong(attribute.span(), "`handler` takes no arguments: what a component may do stands in jackfield.toml");
+        return wrong(
+            attribute.span(),
+            "`handler` takes no arguments: what a component may do stands in jackfield.toml",
+        );
     }
     if !signature.generics.params.is_empty() {
         return wrong(signature.generics.span(), "a handler is not generic: the host calls it with one type of event");
@@ -69,7 +72,10 @@ fn check(attribute: &proc_macro2::TokenStream, function: &ItemFn) -> syn::Result
         return wrong(signature.inputs.span(), "a handler takes an `Event<T>` and, if it wants, a `Context`");
     }
     if matches!(signature.output, syn::ReturnType::Default) {
-        return wrong(signature.ident.span(), "a handler returns a `Result`: `jackfield::Result<()>` if it has nothing to say");
+        return wrong(
+            signature.ident.span(),
+            "a handler returns a `Result`: `jackfield::Result<()>` if it has nothing to say",
+        );
     }
     Ok(())
 }

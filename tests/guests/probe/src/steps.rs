@@ -24,9 +24,22 @@ pub enum Step {
     /// Answers with the event and the run.
     Echo,
     /// Answers with an output of this size.
-    Output { status: Option<u16>, content_type: Option<String>, text: Option<String>, bytes: Option<usize>, headers: Option<BTreeMap<String, String>> },
+    Output {
+        status: Option<u16>,
+        content_type: Option<String>,
+        text: Option<String>,
+        bytes: Option<usize>,
+        headers: Option<BTreeMap<String, String>>,
+    },
     /// Fails, as long as the attempt's number is below `until`.
-    Fail { message: Option<String>, name: Option<String>, #[serde(default = "yes")] retryable: bool, retry_after_ms: Option<u64>, until: Option<u32> },
+    Fail {
+        message: Option<String>,
+        name: Option<String>,
+        #[serde(default = "yes")]
+        retryable: bool,
+        retry_after_ms: Option<u64>,
+        until: Option<u32>,
+    },
     /// Rejects the event.
     Reject { message: String },
     /// Panics, as long as the attempt's number is below `until`.
@@ -40,9 +53,18 @@ pub enum Step {
     /// Allocates so many bytes, MiB by MiB, and touches them.
     Alloc { bytes: usize },
     /// Writes lines.
-    Log { level: String, message: String, #[serde(default)] attributes: BTreeMap<String, String> },
+    Log {
+        level: String,
+        message: String,
+        #[serde(default)]
+        attributes: BTreeMap<String, String>,
+    },
     /// Writes many lines.
-    LogFlood { lines: u32, #[serde(default = "hundred")] bytes: usize },
+    LogFlood {
+        lines: u32,
+        #[serde(default = "hundred")]
+        bytes: usize,
+    },
     /// Prints to standard output and standard error.
     Print { out: Option<String>, err: Option<String> },
     /// Makes an HTTP call. `{attempt}` in its URL is the attempt's number.
@@ -56,7 +78,11 @@ pub enum Step {
     /// Waits.
     Sleep { ms: u64 },
     /// Reads the clocks so often, so many milliseconds apart.
-    Clock { times: u32, #[serde(default)] apart_ms: u64 },
+    Clock {
+        times: u32,
+        #[serde(default)]
+        apart_ms: u64,
+    },
     /// Random bytes, in hex.
     Random { bytes: usize },
     /// What is left of its time, in milliseconds.
@@ -126,7 +152,8 @@ impl Step {
                 if until.is_some_and(|until| cx.run().attempt >= until) {
                     return Ok(Answer::Value(json!("did not fail")));
                 }
-                let mut error = Error::new(message.unwrap_or_else(|| "as told".into())).named(name.unwrap_or_else(|| "Told".into()));
+                let mut error = Error::new(message.unwrap_or_else(|| "as told".into()))
+                    .named(name.unwrap_or_else(|| "Told".into()));
                 if let Some(delay) = retry_after_ms {
                     error = error.retry_after(Duration::from_millis(delay));
                 }
@@ -282,7 +309,9 @@ impl KvStep {
             Self::Fill { key, bytes } => json!(kv.set_bytes(&key, &Bytes::from(vec![b'x'; bytes]))?),
             Self::Remove { key } => json!(kv.remove(&key)?),
             Self::Increment { key, by } => json!(kv.increment(&key, by)?),
-            Self::CompareAndSet { key, version, value } => json!(kv.compare_and_set(&key, version.as_deref(), &value)?),
+            Self::CompareAndSet { key, version, value } => {
+                json!(kv.compare_and_set(&key, version.as_deref(), &value)?)
+            }
             Self::Keys { prefix } => json!(kv.keys(prefix).collect::<Result<Vec<_>>>()?),
         })
     }

@@ -1,0 +1,5 @@
+//! The stub server of ServiceNow, for `make run` and people: data and credentials are a scenario's.
+
+fn main() -> anyhow::Result<()> {
+    jackfield_tests::stubs::serve::from_arguments("servicenow")
+}

@@ -5,6 +5,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::checksum::checksum;
 use super::fault::{Fault, bad_row};
 use crate::artifact::Digest;
 use crate::event::Event;
@@ -26,14 +27,16 @@ pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Fault> {
 
 /// Stores the event of a run.
 pub(super) fn store(conn: &Connection, run: RunId, event: &Event) -> Result<(), Fault> {
-    let mut insert = conn.prepare_cached("INSERT INTO events (run, event, body) VALUES (?1, ?2, ?3)")?;
+    let mut insert = conn.prepare_cached("INSERT INTO events (run, event, checksum, body) VALUES (?1, ?2, ?3, ?4)")?;
     if event.data.len() <= INLINE {
-        insert.execute(params![run.to_bytes(), encode(event)?, None::<Vec<u8>>])?;
+        let bytes = encode(event)?;
+        insert.execute(params![run.to_bytes(), bytes, checksum(&bytes), None::<Vec<u8>>])?;
         return Ok(());
     }
     let digest = Digest::of(&event.data);
     let bare = Event { data: Bytes::new(), ..event.clone() };
-    insert.execute(params![run.to_bytes(), encode(&bare)?, digest.as_bytes()])?;
+    let bytes = encode(&bare)?;
+    insert.execute(params![run.to_bytes(), bytes, checksum(&bytes), digest.as_bytes()])?;
     conn.prepare_cached(
         "INSERT INTO bodies (digest, uses, bytes) VALUES (?1, 1, ?2)
          ON CONFLICT (digest) DO UPDATE SET uses = uses + 1",
@@ -45,14 +48,18 @@ pub(super) fn store(conn: &Connection, run: RunId, event: &Event) -> Result<(), 
 /// The event of a run, if it is still there.
 pub(super) fn load(conn: &Connection, run: RunId) -> Result<Option<Event>, Fault> {
     let mut select = conn.prepare_cached(
-        "SELECT e.event, e.body, b.bytes FROM events e LEFT JOIN bodies b ON b.digest = e.body WHERE e.run = ?1",
+        "SELECT e.event, e.checksum, e.body, b.bytes FROM events e LEFT JOIN bodies b ON b.digest = e.body WHERE e.run = ?1",
     )?;
     let row = select
         .query_row([run.to_bytes()], |row| {
-            Ok((row.get::<_, Vec<u8>>(0)?, row.get::<_, Option<[u8; 32]>>(1)?, row.get::<_, Option<Vec<u8>>>(2)?))
+            let sum: i64 = row.get(1)?;
+            Ok((row.get::<_, Vec<u8>>(0)?, sum, row.get::<_, Option<[u8; 32]>>(2)?, row.get::<_, Option<Vec<u8>>>(3)?))
         })
         .optional()?;
-    let Some((event, digest, data)) = row else { return Ok(None) };
+    let Some((event, sum, digest, data)) = row else { return Ok(None) };
+    if checksum(&event) != sum {
+        return Err(bad_row("an event does not match its checksum"));
+    }
     let mut event: Event = decode(&event)?;
     if let Some(digest) = digest {
         let data = data.ok_or_else(|| bad_row("the data of an event is missing"))?;

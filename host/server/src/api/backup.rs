@@ -88,7 +88,7 @@ pub(super) async fn backup(
     let names = tokio::task::spawn_blocking(move || list(&artifacts)).await.map_err(ApiError::internal)?;
     let manifest = BackupManifest {
         format: 1,
-        version: env!("CARGO_PKG_VERSION").into(),
+        version: crate::VERSION.into(),
         made: Time(made),
         database: DATABASE.into(),
         artifacts: names.map_err(ApiError::internal)?.iter().map(|name| format!("{ARTIFACTS}/{name}")).collect(),
@@ -131,7 +131,7 @@ fn master_key(source: &MasterKeySource) -> Result<Zeroizing<Vec<u8>>, ApiError> 
     }
 }
 
-/// The names of the files in a folder, in order; half-written ones, which start with a dot, are left out.
+/// The names of the artifacts in a folder, in order; half-written ones are called something else.
 fn list(folder: &Path) -> io::Result<Vec<String>> {
     let entries = match std::fs::read_dir(folder) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -141,7 +141,7 @@ fn list(folder: &Path) -> io::Result<Vec<String>> {
     for entry in entries {
         let entry = entry?;
         if let Ok(name) = entry.file_name().into_string()
-            && !name.starts_with('.')
+            && name.ends_with(".wasm")
             && entry.file_type()?.is_file()
         {
             names.push(name);

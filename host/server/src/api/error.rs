@@ -13,6 +13,8 @@ use jackfield_core::manifest;
 use jackfield_core::ports::connector::SettingProblem;
 use jackfield_core::store::StoreError;
 use jackfield_core::store::admin::Right;
+use jackfield_sandbox::code::CodeError;
+use jackfield_sandbox::gate::Refusal;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -307,6 +309,18 @@ pub(super) fn body_error(error: axum::Error) -> ApiError {
         cause = error.source();
     }
     ApiError::BadRequest("the body ended before it was whole".into())
+}
+
+impl From<CodeError> for ApiError {
+    fn from(e: CodeError) -> Self {
+        match e {
+            CodeError::Refused(Refusal { code, text }) => Self::Artifact { code, text },
+            CodeError::Missing(digest) => Self::no("artifact", digest),
+            // ENOSPC: the code store hands on what the system said.
+            CodeError::Fault(text) if text.contains("os error 28)") => Self::DiskFull,
+            CodeError::Fault(text) => Self::internal(text),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use futures_util::stream;
+use futures_util::{FutureExt as _, stream};
 use http::HeaderValue;
 use http::header::CONTENT_TYPE;
 use jackfield_core::ids::{ComponentName, EnvironmentName, IntegrationName};
@@ -175,7 +175,11 @@ pub(super) async fn follow(State(api): State<Api>, Params(filter): Params<Filter
         what: "too many readers follow the logs already".into(),
         retry_after: std::time::Duration::from_secs(10),
     })?;
-    let lines = stream::unfold((api.host.logs.follow(filter), permit), next_line);
+    let draining = api.host.health.draining().clone();
+    let lines = stream::unfold((api.host.logs.follow(filter), permit), move |reader| {
+        // The stream ends when the host stops, or it would hold up the end.
+        draining.clone().run_until_cancelled_owned(next_line(reader)).map(Option::flatten)
+    });
     let kind = HeaderValue::from_static("application/x-ndjson");
     Ok(([(CONTENT_TYPE, kind)], Body::from_stream(lines)).into_response())
 }

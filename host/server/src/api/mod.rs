@@ -12,9 +12,11 @@ mod dead_letters;
 mod environments;
 pub mod error;
 mod json;
-mod logs;
+pub mod logs;
+mod manual;
 mod releases;
 mod router;
+pub mod run_data;
 mod runs;
 mod secrets;
 mod state;
@@ -25,7 +27,7 @@ mod triggers;
 pub mod types;
 mod verdict;
 
-pub use self::router::{openapi, router};
+pub use self::router::router;
 
 #[cfg(test)]
 mod tests;

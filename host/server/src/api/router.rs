@@ -23,7 +23,7 @@ use utoipa_axum::routes;
 use super::error::{ApiError, Failed, PROBLEM_JSON, Problem, ProblemItem};
 use super::state::{Api, Needs, Routes, Shared};
 use super::{
-    artifacts, audit, auth, backup, config, connections, dead_letters, environments, logs, releases, runs, secrets, status,
+    artifacts, audit, auth, backup, config, connections, dead_letters, environments, logs, manual, releases, runs, secrets, status,
     tokens, triggers,
 };
 use crate::app::Host;
@@ -77,7 +77,7 @@ fn described() -> (Router<Api>, OpenApi) {
         .routes(routes!(artifacts::show))
         .routes(routes!(releases::deploy, releases::list))
         .routes(routes!(triggers::list))
-        .routes(routes!(runs::start))
+        .routes(routes!(manual::start))
         .routes(routes!(runs::list))
         .routes(routes!(runs::show))
         .routes(routes!(runs::cancel))
@@ -108,7 +108,7 @@ fn described() -> (Router<Api>, OpenApi) {
 fn frame() -> OpenApi {
     let info = InfoBuilder::new()
         .title("Jackfield admin API")
-        .version(env!("CARGO_PKG_VERSION"))
+        .version(crate::VERSION)
         .description(Some(
             "Everything the command line and the dashboard do. Times are RFC 3339 in UTC. The scopes of an operation's \
              `token` are the right it needs. An unknown id and one that is not yours are answered alike.",

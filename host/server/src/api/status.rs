@@ -2,6 +2,7 @@
 
 use axum::extract::State;
 use jackfield_core::store::queue::Depth;
+use jackfield_sandbox::engine;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -106,8 +107,8 @@ pub(super) async fn status(State(api): State<Api>) -> Result<Answer<Status>, Api
         _ => "the store does not take writes".into(),
     });
     Ok(Answer(Status {
-        version: env!("CARGO_PKG_VERSION").into(),
-        engine: jackfield_sandbox::engine_version().into(),
+        version: crate::VERSION.into(),
+        engine: format!("{} {}", engine::NAME, engine::VERSION),
         started: Time(host.started),
         held: host.hold.is_held(),
         environments: host.store.environments().await?.into_iter().map(String::from).collect(),

@@ -1,1 +1,13 @@
+//! The built host, driven from outside: deploys, runs, kills, full disks, and what nobody may see.
 
+mod canary;
+mod deploy;
+mod disk;
+mod durability;
+mod house_rules;
+mod limits;
+mod metrics;
+mod retries;
+mod scenario;
+mod upgrade;
+mod webhooks;

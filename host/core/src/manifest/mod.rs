@@ -3,11 +3,20 @@
 //! Not here: whether a component's imports are granted (see [`crate::release::ungranted`]), nor
 //! what an environment must have for it.
 
+mod fields;
+mod node;
 mod problems;
+mod read;
+mod units;
+mod write;
 
 pub use problems::{Problem, Problems};
+pub use write::to_json;
 
 use crate::release::Manifest;
+
+/// The largest manifest, in bytes.
+const LARGEST: usize = 1024 * 1024;
 
 /// Reads a manifest as it is written beside an integration's source. `file` is the name that
 /// problems are shown with.
@@ -16,23 +25,26 @@ use crate::release::Manifest;
 ///
 /// Every problem found, with its line.
 pub fn parse_toml(text: &str, file: &str) -> Result<Manifest, Problems> {
-    let _ = (text, file);
-    Err(Problems::default())
+    let named = |list| Problems { file: file.into(), list };
+    if text.len() > LARGEST {
+        return Err(named(vec![Problem {
+            line: None,
+            key: String::new(),
+            text: format!("{} bytes are too many for a manifest; the most are {LARGEST}", text.len()),
+        }]));
+    }
+    let root = node::Node::from_toml(text).map_err(named)?;
+    read::manifest(&root).map_err(named)
 }
 
-/// Reads a manifest in the same form as JSON.
+/// Reads a manifest of the same shape as JSON.
 ///
 /// # Errors
 ///
 /// Every problem found.
 pub fn parse_json(value: &serde_json::Value) -> Result<Manifest, Problems> {
-    let _ = value;
-    Err(Problems::default())
+    read::manifest(&node::Node::from_json(value)).map_err(|list| Problems { file: "manifest".into(), list })
 }
 
-/// The manifest in the form it is written in, as JSON: [`parse_json`] reads it back unchanged.
-#[must_use]
-pub fn to_json(manifest: &Manifest) -> serde_json::Value {
-    let _ = manifest;
-    serde_json::Value::Null
-}
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,456 @@
+//! The manifest's own shape: which keys there are, what they may hold, and what must fit together.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use url::Url;
+
+use super::Problem;
+use super::fields::{At, Complaints, Fields, Place, did_you_mean};
+use super::node::{Node, Value};
+use crate::grant::{Capability, Grants, HttpGrant, HttpTarget, KvGrant, PathPattern};
+use crate::ids::{ComponentName, ConnectionName, TriggerName, shown};
+use crate::limits::{KV_KEY_BYTES, Limits};
+use crate::release::{Build, Component, Manifest, Trigger, TriggerKind, Verify, Webhook};
+use crate::retry::RetryPolicy;
+
+pub(super) const ROOT: &[&str] = &["manifest_version", "integration", "connections", "trigger", "component"];
+pub(super) const INTEGRATION: &[&str] = &["name", "description"];
+pub(super) const CONNECTION: &[&str] = &["kind"];
+pub(super) const WEBHOOK: &[&str] = &["name", "kind", "component", "verify", "respond", "id_header", "rate"];
+pub(super) const MANUAL: &[&str] = &["name", "kind", "component"];
+pub(super) const VERIFY: &[&str] = &["scheme", "secret"];
+pub(super) const RATE: &[&str] = &["per_second", "burst"];
+pub(super) const COMPONENT: &[&str] = &["source", "limits", "retry", "grants", "build"];
+pub(super) const LIMITS: &[&str] = &[
+    "memory", "cpu", "timeout", "concurrency", "event", "output", "http_body", "log", "calls", "in_flight", "journal",
+];
+pub(super) const RETRY: &[&str] = &["first", "longest", "for", "attempts"];
+pub(super) const GRANTS: &[&str] = &["http", "kv", "config", "deny"];
+pub(super) const HTTP: &[&str] = &["connection", "url", "methods", "paths", "redirects", "in_doubt"];
+pub(super) const KV: &[&str] = &["prefix", "access"];
+pub(super) const BUILD: &[&str] = &["command", "watch"];
+
+/// Trigger kinds of this version, and those that are to come.
+const KINDS: [&str; 2] = ["webhook", "manual"];
+const KINDS_TO_COME: [&str; 11] =
+    ["cron", "interval", "kafka", "nats", "amqp", "mqtt", "redis", "postgres", "file", "object", "event"];
+
+const SCHEMES: [&str; 3] = ["token", "standard-webhooks", "github"];
+
+pub(super) const DEFAULT_RATE_PER_SECOND: u32 = 50;
+pub(super) const DEFAULT_BURST: u32 = 100;
+
+const LONGEST_TEXT: usize = 4096;
+const LONGEST_RETRY: Duration = Duration::from_secs(365 * 24 * 3600);
+
+/// Reads a whole manifest.
+///
+/// # Errors
+///
+/// Every problem, in the order of lines.
+pub(super) fn manifest(root: &Node) -> Result<Manifest, Vec<Problem>> {
+    let mut reader = Reader::default();
+    let manifest = reader.manifest(root);
+    let mut problems = reader.complaints.0;
+    match manifest {
+        Some(manifest) if problems.is_empty() => Ok(manifest),
+        _ => {
+            problems.sort_by_key(|problem| problem.line);
+            Err(problems)
+        }
+    }
+}
+
+#[derive(Default)]
+struct Reader {
+    complaints: Complaints,
+    /// As far as they could be read: what else refers to them.
+    connections: BTreeMap<String, Option<String>>,
+    components: BTreeSet<String>,
+}
+
+impl Reader {
+    fn manifest(&mut self, root: &Node) -> Option<Manifest> {
+        let root = self.complaints.fields(&At { place: Place::top(), node: root }, ROOT)?;
+        if let Some(version) = self.complaints.required(&root, "manifest_version", "manifest_version = 1")
+            && !matches!(version.node.value, Value::Whole(1))
+        {
+            self.complaints.refuse(&version, "is not known to this version; write `manifest_version = 1`");
+        }
+        let integration = self.complaints.required(&root, "integration", "[integration]");
+        let integration = integration.and_then(|at| self.complaints.fields(&at, INTEGRATION));
+        let name = integration.as_ref().and_then(|fields| {
+            let name = self.complaints.required(fields, "name", "name = \"orders-to-crm\"")?;
+            self.complaints.parsed(&name)
+        });
+        let description = integration.as_ref().and_then(|fields| fields.get("description"));
+        let description = description.and_then(|at| self.complaints.line(&at, LONGEST_TEXT)).unwrap_or_default();
+        let connections = root.get("connections").map(|at| self.connections(&at)).unwrap_or_default();
+        let components = self.complaints.required(&root, "component", "[component.sync]");
+        let components = components.map(|at| self.components(&at)).unwrap_or_default();
+        let triggers = root.get("trigger").map(|at| self.triggers(&at)).unwrap_or_default();
+        Some(Manifest { name: name?, description, connections, triggers, components })
+    }
+
+    fn connections(&mut self, at: &At<'_>) -> BTreeMap<ConnectionName, String> {
+        let mut connections = BTreeMap::new();
+        let Some(table) = self.complaints.table(at) else { return connections };
+        for (name, at) in table.all() {
+            let parsed = self.key_name::<ConnectionName>(name, &at);
+            let at = At { place: at.place.called(format!("connection `{}`", shown(name)), full_of("connections", name)), ..at };
+            let fields = self.complaints.fields(&at, CONNECTION);
+            let kind = fields.and_then(|fields| {
+                let kind = self.complaints.required(&fields, "kind", "kind = \"http\"")?;
+                let text = self.complaints.text(&kind)?;
+                let plain = text.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-'));
+                if plain && !text.is_empty() && text.len() <= 63 {
+                    return Some(text.to_owned());
+                }
+                self.complaints.refuse(&kind, "is not a kind of connection; write one like `http`");
+                None
+            });
+            self.connections.insert(name.to_owned(), kind.clone());
+            if let (Some(name), Some(kind)) = (parsed, kind) {
+                connections.insert(name, kind);
+            }
+        }
+        connections
+    }
+
+    fn components(&mut self, at: &At<'_>) -> BTreeMap<ComponentName, Component> {
+        let mut components = BTreeMap::new();
+        let Some(table) = self.complaints.table(at) else { return components };
+        for (name, at) in table.all() {
+            self.components.insert(name.to_owned());
+            let parsed = self.key_name::<ComponentName>(name, &at);
+            let at = At { place: at.place.called(format!("component `{}`", shown(name)), full_of("component", name)), ..at };
+            if let (Some(component), Some(name)) = (self.component(&at), parsed) {
+                components.insert(name, component);
+            }
+        }
+        if self.components.is_empty() {
+            self.complaints.say(&at.place, "has none in it: an integration needs at least one, `[component.sync]`");
+        }
+        components
+    }
+
+    /// A key that is itself a name.
+    fn key_name<T: std::str::FromStr<Err = crate::ids::BadName>>(&mut self, name: &str, at: &At<'_>) -> Option<T> {
+        name.parse().map_err(|error| self.complaints.say(&at.place, format_args!("is refused: {error}"))).ok()
+    }
+
+    fn component(&mut self, at: &At<'_>) -> Option<Component> {
+        let fields = self.complaints.fields(at, COMPONENT)?;
+        let source = self.complaints.required(&fields, "source", "source = \"dist/sync.wasm\"");
+        let source = source.and_then(|at| self.source(&at));
+        let limits = fields.get("limits").map(|at| self.limits(&at)).unwrap_or_default();
+        let retry = fields.get("retry").map(|at| self.retry(&at)).unwrap_or_default();
+        let grants = fields.get("grants").map(|at| self.grants(&at)).unwrap_or_default();
+        let build = fields.get("build").and_then(|at| self.build(&at));
+        Some(Component { source: source?, limits, retry, grants, build })
+    }
+
+    fn source(&mut self, at: &At<'_>) -> Option<String> {
+        if matches!(at.node.value, Value::Table(_)) {
+            self.complaints.say(&at.place, "as `{ oci = … }` is not available yet: write the path of a file");
+            return None;
+        }
+        let path = self.complaints.line(at, LONGEST_TEXT)?;
+        if path.starts_with('/') {
+            self.complaints.refuse(at, "must be relative to the manifest, like `dist/sync.wasm`");
+            return None;
+        }
+        Some(path)
+    }
+
+    fn limits(&mut self, at: &At<'_>) -> Limits {
+        let mut limits = Limits::default();
+        let Some(fields) = self.complaints.fields(at, LIMITS) else { return limits };
+        let (most, c) = (Limits::HARD, &mut self.complaints);
+        let millisecond = Duration::from_millis(1);
+        set(&mut limits.memory_bytes, &fields, "memory", |at| c.size(at, 64 * 1024..=most.memory_bytes));
+        set(&mut limits.cpu, &fields, "cpu", |at| c.duration(at, millisecond..=most.cpu));
+        set(&mut limits.timeout, &fields, "timeout", |at| c.duration(at, millisecond..=most.timeout));
+        set(&mut limits.concurrency, &fields, "concurrency", |at| c.whole(at, 1..=most.concurrency));
+        set(&mut limits.event_bytes, &fields, "event", |at| c.size(at, 0..=most.event_bytes));
+        set(&mut limits.output_bytes, &fields, "output", |at| c.size(at, 0..=most.output_bytes));
+        set(&mut limits.http_body_bytes, &fields, "http_body", |at| c.size(at, 0..=most.http_body_bytes));
+        set(&mut limits.log_bytes, &fields, "log", |at| c.size(at, 0..=most.log_bytes));
+        set(&mut limits.calls, &fields, "calls", |at| c.whole(at, 0..=most.calls));
+        set(&mut limits.in_flight, &fields, "in_flight", |at| c.whole(at, 1..=most.in_flight));
+        set(&mut limits.journal_bytes, &fields, "journal", |at| c.size(at, 64 * 1024..=most.journal_bytes));
+        limits
+    }
+
+    fn retry(&mut self, at: &At<'_>) -> RetryPolicy {
+        let mut retry = RetryPolicy::default();
+        let Some(fields) = self.complaints.fields(at, RETRY) else { return retry };
+        let c = &mut self.complaints;
+        let some = Duration::from_millis(1)..=LONGEST_RETRY;
+        set(&mut retry.first, &fields, "first", |at| c.duration(at, some.clone()));
+        set(&mut retry.longest, &fields, "longest", |at| c.duration(at, some.clone()));
+        set(&mut retry.within, &fields, "for", |at| c.duration(at, Duration::ZERO..=LONGEST_RETRY));
+        retry.attempts = fields.get("attempts").and_then(|at| c.whole(&at, 1..=1_000_000));
+        if retry.first > retry.longest
+            && let Some(at) = fields.get("first").or_else(|| fields.get("longest"))
+        {
+            let (first, longest) =
+                (super::units::show_duration(retry.first), super::units::show_duration(retry.longest));
+            c.say(&at.place, format_args!("does not fit: `first` is {first} and `longest` is {longest}; delays only grow"));
+        }
+        retry
+    }
+
+    fn build(&mut self, at: &At<'_>) -> Option<Build> {
+        let fields = self.complaints.fields(at, BUILD)?;
+        let command = self.complaints.required(&fields, "command", "command = \"cargo build --release\"");
+        let command = command.and_then(|at| self.complaints.line(&at, LONGEST_TEXT));
+        let watch = fields.get("watch").and_then(|at| self.complaints.list(&at)).unwrap_or_default();
+        let watch = watch.iter().filter_map(|at| self.complaints.line(at, LONGEST_TEXT)).collect();
+        Some(Build { command: command?, watch })
+    }
+
+    fn grants(&mut self, at: &At<'_>) -> Grants {
+        let mut grants = Grants::default();
+        let Some(fields) = self.complaints.fields(at, GRANTS) else { return grants };
+        let list = |reader: &mut Self, key| {
+            fields.get(key).and_then(|at| reader.complaints.list(&at)).unwrap_or_default()
+        };
+        grants.http = list(self, "http").iter().filter_map(|at| self.http_grant(at)).collect();
+        grants.kv = list(self, "kv").iter().filter_map(|at| self.kv_grant(at)).collect();
+        grants.config = list(self, "config").iter().filter_map(|at| self.complaints.parsed(at)).collect();
+        let granted = grants.clone();
+        for at in list(self, "deny") {
+            let Some(denied) = self.complaints.parsed::<Capability>(&at) else { continue };
+            if granted.mentions(denied) {
+                self.complaints.refuse(&at, "is granted as well: remove one of the two");
+            }
+            grants.deny.push(denied);
+        }
+        grants
+    }
+
+    fn http_grant(&mut self, at: &At<'_>) -> Option<HttpGrant> {
+        let fields = self.complaints.fields(at, HTTP)?;
+        let target = self.http_target(&fields);
+        let methods = self.complaints.required(&fields, "methods", "methods = [\"GET\"]");
+        let methods = methods.and_then(|at| self.complaints.filled_list(&at)).unwrap_or_default();
+        let methods = methods.iter().filter_map(|at| self.method(at)).collect();
+        let paths = self.complaints.required(&fields, "paths", "paths = [\"/repos/**\"]");
+        let paths = paths.and_then(|at| self.complaints.filled_list(&at)).unwrap_or_default();
+        let paths = paths.iter().filter_map(|at| self.complaints.parsed::<PathPattern>(at)).collect();
+        let redirects = fields.get("redirects").and_then(|at| self.complaints.whole(&at, 0..=10)).unwrap_or_default();
+        let in_doubt = fields.get("in_doubt").and_then(|at| self.complaints.word(&at, &["park", "retry"]));
+        Some(HttpGrant { target: target?, methods, paths, redirects, retry_in_doubt: in_doubt == Some("retry") })
+    }
+
+    fn http_target(&mut self, fields: &Fields<'_>) -> Option<HttpTarget> {
+        match (fields.get("connection"), fields.get("url")) {
+            (Some(connection), None) => {
+                let name: ConnectionName = self.complaints.parsed(&connection)?;
+                match self.connections.get(name.as_str()) {
+                    None => {
+                        let known: Vec<&str> = self.connections.keys().map(String::as_str).collect();
+                        let hint = did_you_mean(name.as_str(), &known);
+                        self.complaints.refuse(
+                            &connection,
+                            format_args!("is not declared{hint}\nAdd it:\n  [connections]\n  {name} = {{ kind = \"http\" }}"),
+                        );
+                        return None;
+                    }
+                    Some(Some(kind)) if kind != "http" => {
+                        self.complaints.refuse(
+                            &connection,
+                            format_args!("is a connection of kind `{kind}`; an http grant needs one of kind `http`"),
+                        );
+                        return None;
+                    }
+                    // Of an unreadable kind: that is complained of where it stands.
+                    Some(_) => {}
+                }
+                Some(HttpTarget::Connection(name))
+            }
+            (None, Some(url)) => self.granted_url(&url).map(HttpTarget::Url),
+            (Some(_), Some(url)) => {
+                self.complaints.say(&url.place, "and `connection` are both there; a grant is about one of them");
+                None
+            }
+            (None, None) => {
+                self.complaints.say(
+                    &fields.place,
+                    "names nothing to call: write `connection = \"github\"`, or `url = \"https://…\"` to call without a credential",
+                );
+                None
+            }
+        }
+    }
+
+    fn granted_url(&mut self, at: &At<'_>) -> Option<Url> {
+        let text = self.complaints.text(at)?;
+        let wrong = match Url::parse(text) {
+            Err(error) => format!("is not a URL ({error}); write one like `https://api.example.com`"),
+            Ok(url) if !matches!(url.scheme(), "http" | "https") => "must start with `https://` or `http://`".into(),
+            Ok(url) if !url.username().is_empty() || url.password().is_some() => {
+                // Not shown: it may hold a password.
+                self.complaints.say(&at.place, "names a user: make a connection with a credential instead");
+                return None;
+            }
+            Ok(url) if url.query().is_some() || url.fragment().is_some() => {
+                "has a query or fragment; a grant is about scheme, host, port and path".into()
+            }
+            Ok(url) => return Some(url),
+        };
+        self.complaints.refuse(at, wrong);
+        None
+    }
+
+    fn method(&mut self, at: &At<'_>) -> Option<String> {
+        let method = self.complaints.text(at)?;
+        let capitals = method.to_ascii_uppercase();
+        let wrong = if method.is_empty() || !method.bytes().all(|b| b.is_ascii_alphabetic() || b == b'-') {
+            "is not an HTTP method; write one like `GET`".to_owned()
+        } else if matches!(capitals.as_str(), "CONNECT" | "TRACE") {
+            "cannot be granted".to_owned()
+        } else if capitals != method {
+            format!("must be in capitals: `{}`", shown(&capitals))
+        } else if method.len() > 32 {
+            "is longer than any HTTP method".to_owned()
+        } else {
+            return Some(capitals);
+        };
+        self.complaints.refuse(at, wrong);
+        None
+    }
+
+    fn kv_grant(&mut self, at: &At<'_>) -> Option<KvGrant> {
+        let fields = self.complaints.fields(at, KV)?;
+        let prefix = self.complaints.required(&fields, "prefix", "prefix = \"seen/\"");
+        let prefix = prefix.and_then(|at| {
+            let prefix = self.complaints.text(&at)?;
+            if prefix.len() > KV_KEY_BYTES {
+                self.complaints.say(&at.place, format_args!("is longer than a key can be, {KV_KEY_BYTES} bytes"));
+                return None;
+            }
+            Some(prefix.to_owned())
+        });
+        let access = fields.get("access").and_then(|at| self.complaints.word(&at, &["read", "read-write"]));
+        Some(KvGrant { prefix: prefix?, write: access != Some("read") })
+    }
+
+    fn triggers(&mut self, at: &At<'_>) -> Vec<Trigger> {
+        let items = self.complaints.list(at).unwrap_or_default();
+        let mut names = BTreeSet::new();
+        items.iter().filter_map(|item| self.trigger(item, &mut names)).collect()
+    }
+
+    fn trigger<'n>(&mut self, at: &At<'n>, names: &mut BTreeSet<&'n str>) -> Option<Trigger> {
+        let at = self.named_trigger(at);
+        let fields = self.complaints.table(&at)?;
+        let kind = self.complaints.required(&fields, "kind", "kind = \"webhook\"");
+        let kind = kind.and_then(|at| self.trigger_kind(&at))?;
+        let fields = self.complaints.fields(&at, if kind == "webhook" { WEBHOOK } else { MANUAL })?;
+        let name = self.complaints.required(&fields, "name", "name = \"announced\"").and_then(|at| {
+            let name: TriggerName = self.complaints.parsed(&at)?;
+            if name.as_str() == "manual" && kind != "manual" {
+                self.complaints.refuse(&at, "is how runs started by hand are called; take another name");
+            }
+            if let Some(text) = self.complaints.text(&at)
+                && !names.insert(text)
+            {
+                self.complaints.refuse(&at, "is taken by another trigger; names are unique in an integration");
+            }
+            Some(name)
+        });
+        let component = self.complaints.required(&fields, "component", "component = \"sync\"").and_then(|at| {
+            let name: ComponentName = self.complaints.parsed(&at)?;
+            if !self.components.contains(name.as_str()) {
+                let known: Vec<&str> = self.components.iter().map(String::as_str).collect();
+                let hint = did_you_mean(name.as_str(), &known);
+                self.complaints.refuse(&at, format_args!("is not one of this manifest's components, {}{hint}", listed(&known)));
+            }
+            Some(name)
+        });
+        let kind = match kind {
+            "webhook" => TriggerKind::Webhook(self.webhook(&fields)?),
+            _ => TriggerKind::Manual,
+        };
+        Some(Trigger { name: name?, component: component?, kind })
+    }
+
+    /// The trigger's place, spoken of by its name if it has one.
+    fn named_trigger<'n>(&self, at: &At<'n>) -> At<'n> {
+        let Value::Table(entries) = &at.node.value else { return at.clone() };
+        let name = entries.iter().find(|entry| entry.key == "name").map(|entry| &entry.node.value);
+        let Some(Value::Text(name)) = name else { return at.clone() };
+        let place = at.place.called(format!("trigger `{}`", shown(name)), full_of("trigger", name));
+        At { place, node: at.node }
+    }
+
+    fn trigger_kind<'n>(&mut self, at: &At<'n>) -> Option<&'n str> {
+        let kind = self.complaints.text(at)?;
+        if KINDS_TO_COME.contains(&kind) {
+            self.complaints.refuse(at, format_args!("is a kind that this version does not have yet; it has {}", KINDS.join(" and ")));
+            return None;
+        }
+        self.complaints.word(at, &KINDS)
+    }
+
+    fn webhook(&mut self, fields: &Fields<'_>) -> Option<Webhook> {
+        let verify = fields.get("verify").map_or(Some(Verify::Token), |at| self.verify(&at));
+        let respond = fields.get("respond").and_then(|at| self.complaints.flag(&at)).unwrap_or(false);
+        let id_header = fields.get("id_header").and_then(|at| self.id_header(&at, verify.as_ref()));
+        let (mut rate_per_second, mut burst) = (DEFAULT_RATE_PER_SECOND, DEFAULT_BURST);
+        if let Some(rate) = fields.get("rate").and_then(|at| self.complaints.fields(&at, RATE)) {
+            let c = &mut self.complaints;
+            set(&mut rate_per_second, &rate, "per_second", |at| c.whole(at, 1..=100_000));
+            set(&mut burst, &rate, "burst", |at| c.whole(at, 1..=1_000_000));
+        }
+        Some(Webhook { verify: verify?, id_header, respond, rate_per_second, burst })
+    }
+
+    fn verify(&mut self, at: &At<'_>) -> Option<Verify> {
+        let fields = self.complaints.fields(at, VERIFY)?;
+        let scheme = self.complaints.required(&fields, "scheme", "scheme = \"standard-webhooks\"")?;
+        let scheme = self.complaints.word(&scheme, &SCHEMES)?;
+        if scheme == "token" {
+            if let Some(secret) = fields.get("secret") {
+                self.complaints.say(&secret.place, "is not used by scheme `token`, whose secret is the URL: remove it");
+            }
+            return Some(Verify::Token);
+        }
+        let secret = self.complaints.required(&fields, "secret", "secret = \"name-of-a-secret\"")?;
+        let secret = self.complaints.parsed(&secret)?;
+        Some(if scheme == "github" { Verify::Github { secret } } else { Verify::StandardWebhooks { secret } })
+    }
+
+    fn id_header(&mut self, at: &At<'_>, verify: Option<&Verify>) -> Option<String> {
+        let name = self.complaints.text(at)?.to_ascii_lowercase();
+        let is_token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
+        if name.is_empty() || name.len() > 128 || !name.bytes().all(is_token) {
+            self.complaints.refuse(at, "is not the name of a header; write one like `x-request-id`");
+        } else if matches!(name.as_str(), "authorization" | "proxy-authorization" | "cookie") {
+            self.complaints.refuse(at, "holds a credential and is never kept; take a header that holds an id");
+        } else if matches!(verify, Some(Verify::StandardWebhooks { .. } | Verify::Github { .. })) {
+            self.complaints.say(&at.place, "is only for scheme `token`: the other schemes have a header of their own");
+        } else {
+            return Some(name);
+        }
+        None
+    }
+}
+
+/// Reads an optional key into `slot`, which keeps its default if the key is not there.
+fn set<T>(slot: &mut T, fields: &Fields<'_>, key: &str, read: impl FnOnce(&At<'_>) -> Option<T>) {
+    if let Some(value) = fields.get(key).and_then(|at| read(&at)) {
+        *slot = value;
+    }
+}
+
+fn full_of(table: &str, name: &str) -> String {
+    format!("{table}.{}", shown(name))
+}
+
+fn listed(names: &[&str]) -> String {
+    if names.is_empty() { "of which there are none".into() } else { names.join(", ") }
+}

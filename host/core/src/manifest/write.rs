@@ -1,0 +1,167 @@
+//! Writes a manifest in the form it is read in: what is at its default is left out.
+
+use serde_json::{Map, Value, json};
+
+use super::read::{DEFAULT_BURST, DEFAULT_RATE_PER_SECOND};
+use super::units::{show_duration, show_size};
+use crate::grant::{Grants, HttpTarget};
+use crate::limits::Limits;
+use crate::release::{Component, Manifest, Trigger, TriggerKind, Verify};
+use crate::retry::RetryPolicy;
+
+/// The manifest in the form it is written in, as JSON: [`super::parse_json`] reads it back unchanged.
+#[must_use]
+pub fn to_json(manifest: &Manifest) -> Value {
+    let mut integration = Table::default();
+    integration.put("name", manifest.name.as_str());
+    integration.put_unless(manifest.description.is_empty(), "description", manifest.description.as_str());
+    let connections: Map<String, Value> =
+        manifest.connections.iter().map(|(name, kind)| (name.to_string(), json!({ "kind": kind }))).collect();
+    let components: Map<String, Value> =
+        manifest.components.iter().map(|(name, component)| (name.to_string(), self::component(component))).collect();
+    let triggers: Vec<Value> = manifest.triggers.iter().map(trigger).collect();
+    let mut root = Table::default();
+    root.put("manifest_version", 1);
+    root.put("integration", integration);
+    root.put_unless(connections.is_empty(), "connections", connections);
+    root.put_unless(triggers.is_empty(), "trigger", triggers);
+    root.put("component", components);
+    root.into()
+}
+
+#[derive(Default)]
+struct Table(Map<String, Value>);
+
+impl Table {
+    fn put(&mut self, key: &str, value: impl Into<Value>) {
+        self.0.insert(key.into(), value.into());
+    }
+
+    fn put_unless(&mut self, left_out: bool, key: &str, value: impl Into<Value>) {
+        if !left_out {
+            self.put(key, value);
+        }
+    }
+
+    /// Puts what differs from its default.
+    fn put_changed<T: PartialEq + Copy, V: Into<Value>>(&mut self, key: &str, pair: (T, T), show: impl Fn(T) -> V) {
+        self.put_unless(pair.0 == pair.1, key, show(pair.0));
+    }
+
+    fn put_filled(&mut self, key: &str, table: Self) {
+        self.put_unless(table.0.is_empty(), key, table);
+    }
+}
+
+impl From<Table> for Value {
+    fn from(table: Table) -> Self {
+        Self::Object(table.0)
+    }
+}
+
+fn component(component: &Component) -> Value {
+    let mut out = Table::default();
+    out.put("source", component.source.as_str());
+    out.put_filled("limits", limits(&component.limits));
+    out.put_filled("retry", retry(&component.retry));
+    out.put_filled("grants", grants(&component.grants));
+    if let Some(build) = &component.build {
+        let mut table = Table::default();
+        table.put("command", build.command.as_str());
+        table.put_unless(build.watch.is_empty(), "watch", build.watch.clone());
+        out.put("build", table);
+    }
+    out.into()
+}
+
+fn limits(limits: &Limits) -> Table {
+    let usual = Limits::default();
+    let mut out = Table::default();
+    out.put_changed("memory", (limits.memory_bytes, usual.memory_bytes), show_size);
+    out.put_changed("cpu", (limits.cpu, usual.cpu), show_duration);
+    out.put_changed("timeout", (limits.timeout, usual.timeout), show_duration);
+    out.put_changed("concurrency", (limits.concurrency, usual.concurrency), Value::from);
+    out.put_changed("event", (limits.event_bytes, usual.event_bytes), show_size);
+    out.put_changed("output", (limits.output_bytes, usual.output_bytes), show_size);
+    out.put_changed("http_body", (limits.http_body_bytes, usual.http_body_bytes), show_size);
+    out.put_changed("log", (limits.log_bytes, usual.log_bytes), show_size);
+    out.put_changed("calls", (limits.calls, usual.calls), Value::from);
+    out.put_changed("in_flight", (limits.in_flight, usual.in_flight), Value::from);
+    out.put_changed("journal", (limits.journal_bytes, usual.journal_bytes), show_size);
+    out
+}
+
+fn retry(retry: &RetryPolicy) -> Table {
+    let usual = RetryPolicy::default();
+    let mut out = Table::default();
+    out.put_changed("first", (retry.first, usual.first), show_duration);
+    out.put_changed("longest", (retry.longest, usual.longest), show_duration);
+    out.put_changed("for", (retry.within, usual.within), show_duration);
+    if let Some(attempts) = retry.attempts {
+        out.put("attempts", attempts);
+    }
+    out
+}
+
+fn grants(grants: &Grants) -> Table {
+    let http: Vec<Value> = grants
+        .http
+        .iter()
+        .map(|grant| {
+            let mut out = Table::default();
+            match &grant.target {
+                HttpTarget::Connection(name) => out.put("connection", name.as_str()),
+                HttpTarget::Url(url) => out.put("url", url.as_str()),
+            }
+            out.put("methods", grant.methods.clone());
+            out.put("paths", grant.paths.iter().map(|path| path.as_str()).collect::<Vec<_>>());
+            out.put_unless(grant.redirects == 0, "redirects", grant.redirects);
+            out.put_unless(!grant.retry_in_doubt, "in_doubt", "retry");
+            out.into()
+        })
+        .collect();
+    let kv: Vec<Value> = grants
+        .kv
+        .iter()
+        .map(|grant| {
+            let mut out = Table::default();
+            out.put("prefix", grant.prefix.as_str());
+            out.put_unless(grant.write, "access", "read");
+            out.into()
+        })
+        .collect();
+    let mut out = Table::default();
+    out.put_unless(http.is_empty(), "http", http);
+    out.put_unless(kv.is_empty(), "kv", kv);
+    let config: Vec<&str> = grants.config.iter().map(|name| name.as_str()).collect();
+    out.put_unless(config.is_empty(), "config", config);
+    let deny: Vec<&str> = grants.deny.iter().map(|capability| capability.name()).collect();
+    out.put_unless(deny.is_empty(), "deny", deny);
+    out
+}
+
+fn trigger(trigger: &Trigger) -> Value {
+    let mut out = Table::default();
+    out.put("name", trigger.name.as_str());
+    out.put("kind", trigger.kind.label());
+    out.put("component", trigger.component.as_str());
+    if let TriggerKind::Webhook(webhook) = &trigger.kind {
+        let scheme = match &webhook.verify {
+            Verify::Token => None,
+            Verify::StandardWebhooks { .. } => Some("standard-webhooks"),
+            Verify::Github { .. } => Some("github"),
+        };
+        if let (Some(scheme), Some(secret)) = (scheme, webhook.verify.secret()) {
+            out.put("verify", json!({ "scheme": scheme, "secret": secret.as_str() }));
+        }
+        out.put_unless(!webhook.respond, "respond", true);
+        if let Some(header) = &webhook.id_header {
+            out.put("id_header", header.as_str());
+        }
+        let mut rate = Table::default();
+        rate.put_changed("per_second", (webhook.rate_per_second, DEFAULT_RATE_PER_SECOND), Value::from);
+        rate.put_changed("burst", (webhook.burst, DEFAULT_BURST), Value::from);
+        out.put_filled("rate", rate);
+    }
+    out.into()
+}

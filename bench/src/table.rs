@@ -20,7 +20,7 @@ impl Table {
     /// To standard output.
     pub(crate) fn print(&self) {
         let mut table = comfy_table::Table::new();
-        table.load_preset(presets::NOTHING);
+        table.load_style(presets::NOTHING);
         table.set_header(["what", "ours", "ceiling", "ours ÷ ceiling", "the ceiling is"]);
         for row in &self.0 {
             table.add_row(row);

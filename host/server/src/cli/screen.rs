@@ -71,7 +71,7 @@ impl Screen {
             return;
         }
         let mut table = Table::new();
-        table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+        table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
         if !self.terminal {
             // For `grep` and `awk`: nothing is wrapped.
             table.set_content_arrangement(ContentArrangement::Disabled);

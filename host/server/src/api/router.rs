@@ -38,8 +38,12 @@ const LONG: [&str; 3] = ["/v1/artifacts", "/v1/environments/{environment}/releas
 /// The admin API of `host`.
 pub fn router(host: Arc<Host>) -> Router {
     let (router, _) = described();
-    let api = Shared::new(host, needs(description()));
-    artifacts::clear_uploads(&api.host.config.data);
+    artifacts::clear_uploads(&host.config.data);
+    surrounded(router, Shared::new(host, needs(description())))
+}
+
+/// The routes with all that surrounds them.
+pub(super) fn surrounded(router: Router<Api>, api: Api) -> Router {
     router
         .fallback(async || ApiError::NotFound("path of that name; GET /openapi.json lists them".into()))
         .method_not_allowed_fallback(async || ApiError::Method(String::new()))
@@ -52,14 +56,14 @@ pub fn router(host: Arc<Host>) -> Router {
 
 /// The committed description of the API: OpenAPI 3.1, as `GET /openapi.json` serves it.
 #[must_use]
-pub fn openapi() -> String {
+pub(super) fn openapi() -> String {
     // Strings, numbers and lists: writing them into memory cannot fail.
     let mut text = serde_json::to_string_pretty(description()).unwrap_or_default();
     text.push('\n');
     text
 }
 
-fn description() -> &'static OpenApi {
+pub(super) fn description() -> &'static OpenApi {
     static DESCRIPTION: LazyLock<OpenApi> = LazyLock::new(|| described().1);
     &DESCRIPTION
 }
@@ -144,7 +148,7 @@ fn add_problems(openapi: &mut OpenApi) {
 
 /// What each described route needs of its caller. A description without `security` is left out, and
 /// the guard then does not serve it.
-fn needs(openapi: &OpenApi) -> Routes {
+pub(super) fn needs(openapi: &OpenApi) -> Routes {
     let mut routes = Routes::new();
     for (path, item) in &openapi.paths.paths {
         let operations =

@@ -121,14 +121,14 @@ async fn threat_016_headers_without_end_are_cut() {
     }
 }
 
-/// Sends with a limit of 300 ms and sees that it ends by then, give or take a busy machine.
+/// Sends with a limit of 600 ms and sees that it ends by then, give or take a busy machine.
 async fn ends_in_time(link: &Link, url: &str) -> HttpFailure {
     let mut call = get(url);
-    call.timeout = Duration::from_millis(300);
+    call.timeout = Duration::from_millis(600);
     let started = tokio::time::Instant::now();
     let failure = send(link, call).await.unwrap_err();
     let took = started.elapsed();
-    assert!(took < Duration::from_secs(3), "took {took:?}");
+    assert!(took < Duration::from_secs(10), "took {took:?}");
     failure
 }
 

@@ -10,7 +10,7 @@ use jackfield_core::ports::connector::{Connector, Secrets, SettingProblem};
 use jackfield_core::ports::http::{Http, HttpFailure, HttpRequest, HttpResponse};
 use secrecy::SecretString;
 use serde_json::{Value, json};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
@@ -31,7 +31,7 @@ pub(super) const SOON: Duration = Duration::from_secs(20);
 pub(super) enum Answer {
     /// Writes this and waits for the next request.
     Keep(Vec<u8>),
-    /// Writes this and closes.
+    /// Writes this and closes; counted in `closed` once the other side has closed too.
     Close(Vec<u8>),
     /// Writes this and cuts the connection hard.
     Reset(Vec<u8>),
@@ -59,6 +59,7 @@ pub(super) struct Server {
     heard: Arc<Mutex<Vec<String>>>,
     accepted: Arc<AtomicUsize>,
     written: Arc<AtomicU64>,
+    closed: Arc<AtomicUsize>,
     _tasks: JoinSet<()>,
 }
 
@@ -68,18 +69,20 @@ impl Server {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (heard, accepted, written) = (Arc::default(), Arc::<AtomicUsize>::default(), Arc::default());
+        let closed = Arc::default();
         let mut tasks = JoinSet::new();
         let answer = Arc::new(answer);
-        let (h, a, w) = (Arc::clone(&heard), Arc::clone(&accepted), Arc::clone(&written));
+        let (h, a, w, c) = (Arc::clone(&heard), Arc::clone(&accepted), Arc::clone(&written), Arc::clone(&closed));
         tasks.spawn(async move {
             let mut connections = JoinSet::new();
             while let Ok((stream, _)) = listener.accept().await {
                 let number = a.fetch_add(1, Ordering::SeqCst) + 1;
-                let (answer, heard, written) = (Arc::clone(&answer), Arc::clone(&h), Arc::clone(&w));
-                connections.spawn(async move { serve(stream, number, &*answer, &heard, &written).await });
+                let (answer, heard, written, closed) =
+                    (Arc::clone(&answer), Arc::clone(&h), Arc::clone(&w), Arc::clone(&c));
+                connections.spawn(async move { serve(stream, number, &*answer, &heard, &written, &closed).await });
             }
         });
-        Self { address, heard, accepted, written, _tasks: tasks }
+        Self { address, heard, accepted, written, closed, _tasks: tasks }
     }
 
     /// The requests so far, each as it was on the wire.
@@ -103,6 +106,11 @@ impl Server {
         self.written.load(Ordering::SeqCst)
     }
 
+    /// The connections that it closed and the other side closed after it.
+    pub(super) fn closed(&self) -> usize {
+        self.closed.load(Ordering::SeqCst)
+    }
+
     pub(super) fn base(&self) -> String {
         format!("http://{}", self.address)
     }
@@ -114,6 +122,7 @@ async fn serve(
     answer: &(dyn Fn(usize, &str) -> Answer + Send + Sync),
     heard: &Mutex<Vec<String>>,
     written: &AtomicU64,
+    closed: &AtomicUsize,
 ) {
     let mut buffer = Vec::new();
     while let Some(request) = one_request(&mut stream, &mut buffer).await {
@@ -126,6 +135,9 @@ async fn serve(
             }
             Answer::Close(bytes) => {
                 let _ = stream.write_all(&bytes).await;
+                let _ = stream.shutdown().await;
+                while stream.read(&mut [0; 1024]).await.is_ok_and(|n| n > 0) {}
+                closed.fetch_add(1, Ordering::SeqCst);
                 return;
             }
             Answer::Reset(bytes) => {
@@ -162,22 +174,11 @@ pub(super) async fn one_request(stream: &mut (impl AsyncRead + Unpin), buffer: &
                 return Some(String::from_utf8_lossy(&whole).into_owned());
             }
         }
-        let mut piece = [0; 16 * 1024];
+        let mut piece = vec![0; 16 * 1024];
         match stream.read(&mut piece).await {
             Ok(n) if n > 0 => buffer.extend_from_slice(&piece[..n]),
             _ => return None,
         }
-    }
-}
-
-/// Answers requests on a stream that is not plain TCP.
-pub(super) async fn answer_all(mut stream: impl AsyncRead + AsyncWrite + Unpin, body: &str) {
-    let mut buffer = Vec::new();
-    while one_request(&mut stream, &mut buffer).await.is_some() {
-        if stream.write_all(&response("200 OK", "", body)).await.is_err() {
-            return;
-        }
-        let _ = stream.flush().await;
     }
 }
 

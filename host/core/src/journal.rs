@@ -508,7 +508,10 @@ impl Journal {
         let mut again: HashMap<u32, Reopened> = self.reopened.clone();
         for (&call, recorded) in &self.calls {
             let settled_before = recorded.result.as_ref().is_some_and(|r| !behind(r.chunk));
-            if recorded.intent_chunk.is_some() && !settled_before {
+            if settled_before {
+                // Begun before an earlier cut and done since: reopened again, it would be made twice.
+                again.remove(&call);
+            } else if recorded.intent_chunk.is_some() {
                 again.insert(call, Reopened { call, hash: recorded.hash, generation: recorded.generation });
             }
         }

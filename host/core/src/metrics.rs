@@ -121,7 +121,11 @@ impl Metrics {
         let with = |labels: &[&'static str]| [&COMPONENT[..], labels].concat();
         Ok(Arc::new(Self {
             attempts: family.counter("attempts_total", "Attempts by outcome.", &with(&["outcome"]))?,
-            runs: family.counter("runs_total", "Runs that became final or were parked, by state.", &with(&["state"]))?,
+            runs: family.counter(
+                "runs_total",
+                "Runs that became final or were parked, by state.",
+                &with(&["state"]),
+            )?,
             run_duration: family.histogram(
                 "run_duration_seconds",
                 "From the acceptance of a run to its final state.",
@@ -138,16 +142,21 @@ impl Metrics {
                 "The most memory that the guest of an attempt had.",
                 &MEMORY_BYTES,
             )?,
-            run_cpu: family.register(
-                prometheus::CounterVec::new(opts("run_cpu_seconds_total", "CPU time of attempts."), &COMPONENT)?,
-            )?,
+            run_cpu: family.register(prometheus::CounterVec::new(
+                opts("run_cpu_seconds_total", "CPU time of attempts."),
+                &COMPONENT,
+            )?)?,
             host_calls: family.counter(
                 "host_calls_total",
                 "Calls of guests by capability and result.",
                 &with(&["capability", "result"]),
             )?,
             egress: family.counter("egress_bytes_total", "Bytes of request bodies sent for guests.", &COMPONENT)?,
-            ingress: family.counter("ingress_bytes_total", "Bytes of response bodies received for guests.", &COMPONENT)?,
+            ingress: family.counter(
+                "ingress_bytes_total",
+                "Bytes of response bodies received for guests.",
+                &COMPONENT,
+            )?,
             queue: QueueGauges {
                 ready: family.gauge("queue_ready", "Runs that wait to be attempted, due or not.")?,
                 running: family.gauge("queue_running", "Runs in an attempt.")?,
@@ -169,10 +178,8 @@ impl Metrics {
                 "Lines of guests' logs that were not kept.",
                 &COMPONENT,
             )?,
-            build_info: family.plain(IntGaugeVec::new(
-                opts("build_info", "What is running; always 1."),
-                &["version", "engine"],
-            )?)?,
+            build_info: family
+                .plain(IntGaugeVec::new(opts("build_info", "What is running; always 1."), &["version", "engine"])?)?,
             store_commits: family
                 .plain(IntCounter::with_opts(opts("store_commits_total", "Transactions committed by the store."))?)?,
             store_wal_bytes: family
@@ -506,7 +513,8 @@ mod tests {
             .gather()
             .iter()
             .map(|family| {
-                let order = ["environment", "integration", "component", "version", "engine", "kind", "outcome", "state"];
+                let order =
+                    ["environment", "integration", "component", "version", "engine", "kind", "outcome", "state"];
                 let mut labels: Vec<&str> =
                     family.get_metric()[0].get_label().iter().map(prometheus::proto::LabelPair::name).collect();
                 labels.sort_by_key(|l| order.iter().position(|o| o == l).unwrap_or(order.len()));

@@ -276,7 +276,8 @@ impl Snapshot {
                 block.append(&mut carry);
                 end -= size;
                 left -= size;
-                let whole_from = if end == 0 { 0 } else { block.iter().position(|b| *b == b'\n').map_or(block.len(), |at| at + 1) };
+                let whole_from =
+                    if end == 0 { 0 } else { block.iter().position(|b| *b == b'\n').map_or(block.len(), |at| at + 1) };
                 take_lines(&block[whole_from..], limit, &wanted, &mut lines);
                 block.truncate(whole_from);
                 carry = block;

@@ -61,7 +61,10 @@ impl Bench {
     }
 
     fn bytes(&self) -> u64 {
-        self.files().iter().map(|name| std::fs::metadata(self.folder.path().join("dev").join(name)).unwrap().len()).sum()
+        self.files()
+            .iter()
+            .map(|name| std::fs::metadata(self.folder.path().join("dev").join(name)).unwrap().len())
+            .sum()
     }
 
     fn raw(&self) -> Vec<u8> {
@@ -184,7 +187,11 @@ fn threat_086_lines_are_capped_by_count_too() {
 fn threat_086_a_long_message_is_cut_between_characters() {
     let bench = bench();
     let run = bench.run();
-    bench.log(run).write(Level::Info, &"é".repeat(100_000), &[("a".into(), "ü".repeat(60_000)), ("b".into(), "c".into())]);
+    bench.log(run).write(
+        Level::Info,
+        &"é".repeat(100_000),
+        &[("a".into(), "ü".repeat(60_000)), ("b".into(), "c".into())],
+    );
     let line = &bench.logs.of_run(run, 1)[0];
     assert!(line.message.len() <= LOG_MESSAGE_BYTES && line.message.ends_with("é…"), "{}", line.message.len());
     assert!(line.attributes.iter().map(|(k, v)| k.len() + v.len()).sum::<usize>() <= LOG_MESSAGE_BYTES);
@@ -222,7 +229,10 @@ fn threat_087_control_characters_are_escaped() {
     assert_eq!(line.attributes, [(evil.to_owned(), evil.to_owned())]);
     let raw = String::from_utf8(bench.raw()).unwrap();
     assert_eq!(raw.lines().count(), 1);
-    assert!(raw.trim_end_matches('\n').chars().all(|c| !c.is_control() && c != '\u{202e}' && c != '\u{2028}'), "{raw:?}");
+    assert!(
+        raw.trim_end_matches('\n').chars().all(|c| !c.is_control() && c != '\u{202e}' && c != '\u{2028}'),
+        "{raw:?}"
+    );
 }
 
 /// Threat row 48: a granted secret that a guest logs is not in the file.

@@ -23,7 +23,17 @@ pub(super) const VERIFY: &[&str] = &["scheme", "secret"];
 pub(super) const RATE: &[&str] = &["per_second", "burst"];
 pub(super) const COMPONENT: &[&str] = &["source", "limits", "retry", "grants", "build"];
 pub(super) const LIMITS: &[&str] = &[
-    "memory", "cpu", "timeout", "concurrency", "event", "output", "http_body", "log", "calls", "in_flight", "journal",
+    "memory",
+    "cpu",
+    "timeout",
+    "concurrency",
+    "event",
+    "output",
+    "http_body",
+    "log",
+    "calls",
+    "in_flight",
+    "journal",
 ];
 pub(super) const RETRY: &[&str] = &["first", "longest", "for", "attempts"];
 pub(super) const GRANTS: &[&str] = &["http", "kv", "config", "deny"];
@@ -98,7 +108,10 @@ impl Reader {
         let Some(table) = self.complaints.table(at) else { return connections };
         for (name, at) in table.all() {
             let parsed = self.key_name::<ConnectionName>(name, &at);
-            let at = At { place: at.place.called(format!("connection `{}`", shown(name)), full_of("connections", name)), ..at };
+            let at = At {
+                place: at.place.called(format!("connection `{}`", shown(name)), full_of("connections", name)),
+                ..at
+            };
             let fields = self.complaints.fields(&at, CONNECTION);
             let kind = fields.and_then(|fields| {
                 let kind = self.complaints.required(&fields, "kind", "kind = \"http\"")?;
@@ -124,7 +137,8 @@ impl Reader {
         for (name, at) in table.all() {
             self.components.insert(name.to_owned());
             let parsed = self.key_name::<ComponentName>(name, &at);
-            let at = At { place: at.place.called(format!("component `{}`", shown(name)), full_of("component", name)), ..at };
+            let at =
+                At { place: at.place.called(format!("component `{}`", shown(name)), full_of("component", name)), ..at };
             if let (Some(component), Some(name)) = (self.component(&at), parsed) {
                 components.insert(name, component);
             }
@@ -197,7 +211,10 @@ impl Reader {
         {
             let (first, longest) =
                 (super::units::show_duration(retry.first), super::units::show_duration(retry.longest));
-            c.say(&at.place, format_args!("does not fit: `first` is {first} and `longest` is {longest}; delays only grow"));
+            c.say(
+                &at.place,
+                format_args!("does not fit: `first` is {first} and `longest` is {longest}; delays only grow"),
+            );
         }
         retry
     }
@@ -214,9 +231,8 @@ impl Reader {
     fn grants(&mut self, at: &At<'_>) -> Grants {
         let mut grants = Grants::default();
         let Some(fields) = self.complaints.fields(at, GRANTS) else { return grants };
-        let list = |reader: &mut Self, key| {
-            fields.get(key).and_then(|at| reader.complaints.list(&at)).unwrap_or_default()
-        };
+        let list =
+            |reader: &mut Self, key| fields.get(key).and_then(|at| reader.complaints.list(&at)).unwrap_or_default();
         grants.http = list(self, "http").iter().filter_map(|at| self.http_grant(at)).collect();
         grants.kv = list(self, "kv").iter().filter_map(|at| self.kv_grant(at)).collect();
         grants.config = list(self, "config").iter().filter_map(|at| self.complaints.parsed(at)).collect();
@@ -255,7 +271,9 @@ impl Reader {
                         let hint = did_you_mean(name.as_str(), &known);
                         self.complaints.refuse(
                             &connection,
-                            format_args!("is not declared{hint}\nAdd it:\n  [connections]\n  {name} = {{ kind = \"http\" }}"),
+                            format_args!(
+                                "is not declared{hint}\nAdd it:\n  [connections]\n  {name} = {{ kind = \"http\" }}"
+                            ),
                         );
                         return None;
                     }
@@ -367,7 +385,8 @@ impl Reader {
             if !self.components.contains(name.as_str()) {
                 let known: Vec<&str> = self.components.iter().map(String::as_str).collect();
                 let hint = did_you_mean(name.as_str(), &known);
-                self.complaints.refuse(&at, format_args!("is not one of this manifest's components, {}{hint}", listed(&known)));
+                self.complaints
+                    .refuse(&at, format_args!("is not one of this manifest's components, {}{hint}", listed(&known)));
             }
             Some(name)
         });
@@ -390,7 +409,10 @@ impl Reader {
     fn trigger_kind<'n>(&mut self, at: &At<'n>) -> Option<&'n str> {
         let kind = self.complaints.text(at)?;
         if KINDS_TO_COME.contains(&kind) {
-            self.complaints.refuse(at, format_args!("is a kind that this version does not have yet; it has {}", KINDS.join(" and ")));
+            self.complaints.refuse(
+                at,
+                format_args!("is a kind that this version does not have yet; it has {}", KINDS.join(" and ")),
+            );
             return None;
         }
         self.complaints.word(at, &KINDS)

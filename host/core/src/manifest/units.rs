@@ -92,7 +92,9 @@ mod tests {
         assert_eq!(duration("250ms"), Ok(Duration::from_millis(250)));
         assert!(size("64MB").unwrap_err().contains("`MiB`"));
         assert!(size("1k").is_err());
-        for bad in ["", "MiB", "-1MiB", "1.5MiB", "64", "64 mib", "99999999999999999999B", "18446744073709551615GiB", "١MiB"] {
+        for bad in
+            ["", "MiB", "-1MiB", "1.5MiB", "64", "64 mib", "99999999999999999999B", "18446744073709551615GiB", "١MiB"]
+        {
             assert!(size(bad).is_err(), "{bad}");
         }
         for bad in ["", "s", "30", "1m30s", "30 sec", "-1s", "1e3s"] {

@@ -206,6 +206,7 @@ fn threat_071_another_call_than_recorded_is_non_determinism() {
 /// Threat row 71: the same for the guest's own sequence.
 #[test]
 fn threat_071_another_sequence_than_recorded_is_non_determinism() {
+    type Observe = fn(&mut Journal) -> Result<(), NonDeterminism>;
     let mut bench = Bench::new();
     bench.journal.number();
     bench.journal.polled(3, vec![2, 0]);
@@ -214,7 +215,7 @@ fn threat_071_another_sequence_than_recorded_is_non_determinism() {
     bench.journal.remaining(5).unwrap();
     bench.keep();
     let stored = bench.stored;
-    let all: [fn(&mut Journal) -> Result<(), NonDeterminism>; 6] = [
+    let all: [Observe; 6] = [
         |j| j.recorded_poll(3).map(|_| ()),
         |j| j.recorded_ready().map(|_| ()),
         |j| j.recorded_block().map(|_| ()),

@@ -502,3 +502,43 @@ async fn concurrency_of_a_component_is_honoured() {
     until_ended(&rig, sandbox, last).await;
     assert_eq!(peak.load(Ordering::SeqCst), 2);
 }
+
+/// Threat row 9: the memory limits of running attempts never add up to more than the budget; what does
+/// not fit waits, and all of it ends.
+#[tokio::test(flavor = "multi_thread")]
+async fn threat_009_admission_keeps_the_sum_of_memory_limits_within_the_budget() {
+    const RUNS: usize = 200;
+    let mut with = options(false);
+    with.limits.concurrency = 1_000;
+    let (limit, budget) = (with.limits.memory_bytes, with.limits.memory_bytes * 3 + 1);
+    let rig = Rig::new(with).await;
+    let mut runs = vec![];
+    for _ in 0..RUNS {
+        runs.push(rig.accept("").await);
+    }
+    let (now, most) = (Arc::new(AtomicU32::new(0)), Arc::new(AtomicU32::new(0)));
+    let peak = Arc::clone(&most);
+    let sandbox = guest(move |_, _| {
+        let (now, most) = (Arc::clone(&now), Arc::clone(&most));
+        async move {
+            most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+            tokio::task::yield_now().await;
+            now.fetch_sub(1, Ordering::SeqCst);
+            succeeded()
+        }
+    });
+    let executor = rig.executor_within(sandbox, 100, budget);
+    let stop = CancellationToken::new();
+    let work = executor.run(stop.clone(), Duration::from_secs(5));
+    let wait = async {
+        for run in runs {
+            let ended = rig.intake.outcome(run, Duration::from_secs(30)).await;
+            assert_eq!(ended.map(|ended| ended.state), Some(RunState::Succeeded));
+        }
+        stop.cancel();
+    };
+    let (worked, ()) = tokio::join!(work, wait);
+    worked.unwrap();
+    let peak = u64::from(peak.load(Ordering::SeqCst));
+    assert!(peak * limit <= budget && peak == 3, "{peak} attempts of {limit} bytes ran at once within {budget}");
+}

@@ -280,6 +280,12 @@ impl Rig {
     /// An executor over this rig.
     #[must_use]
     pub fn executor(&self, sandbox: Arc<dyn Sandbox>, slots: u32) -> Arc<Executor> {
+        self.executor_within(sandbox, slots, 1 << 40)
+    }
+
+    /// An executor with a budget of memory for guests.
+    #[must_use]
+    pub fn executor_within(&self, sandbox: Arc<dyn Sandbox>, slots: u32, memory_bytes: u64) -> Arc<Executor> {
         Executor::new(ExecutorParts {
             store: Arc::clone(&self.store),
             sandbox,
@@ -289,7 +295,7 @@ impl Rig {
             clock: Arc::clone(&self.options.clock),
             rng: Arc::clone(&self.rng),
             slots,
-            memory_bytes: 1 << 40,
+            memory_bytes,
         })
     }
 }

@@ -89,7 +89,7 @@ macro_rules! keeps_every_promise {
             s11_a_wish_to_cancel_survives_a_restart s11_a_wish_to_cancel_wins_over_a_retry
             s20_an_append_needs_the_current_fence s21_a_gap_is_refused s22_appends_keep_their_order
             s23_load_gives_back_what_was_appended_less_what_was_cut
-            s30_a_write_and_its_record_are_one s31_scopes_do_not_see_each_other
+            s30_a_write_and_its_record_are_one s31_scopes_do_not_see_each_other s31_threat_047_no_text_of_a_key_leads_into_another_scope
             s32_a_value_whose_time_is_over_is_not_there s33_batch_and_check s33_counters s33_pages
             s34_the_quota_refuses_and_changes_nothing
             s40_a_secret_set_again_gets_the_next_version s41_lists_hold_no_value

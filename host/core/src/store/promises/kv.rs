@@ -122,6 +122,37 @@ pub async fn s31_scopes_do_not_see_each_other(h: &mut dyn Harness) {
     assert_eq!(read_in(h, never, KvCall::Get("a/key".into())).await, KvValue::Entry(None));
 }
 
+/// S31 over arbitrary names; threat row 47: keys are kept by the scope's id, never by a joined string.
+pub async fn s31_threat_047_no_text_of_a_key_leads_into_another_scope(h: &mut dyn Harness) {
+    let mut guest = Guest::new(h).await;
+    let scopes = [scope("dev", "a"), scope("dev", "b"), scope("prod", "a"), scope("dev", "a-b")];
+    let tricks = [
+        "../b/key", "..\\b\\key", "b/key", "/key", "//key", "a/key", "dev/b/key", "2:key", "key%00", "KEY", "Key", "kéy",
+        "ke\u{301}y", "key'; DROP TABLE kv; --", "%", "_", "*", "\u{ffff}", "key ", " key",
+    ];
+    for (number, scope) in scopes.iter().enumerate() {
+        for key in tricks {
+            let value = format!("{number} {key}");
+            guest.write_in(h, scope.clone(), set(key, &value)).await.expect("the store works").expect("written");
+        }
+    }
+    for (number, scope) in scopes.iter().enumerate() {
+        for key in tricks {
+            let read = read_in(h, scope.clone(), KvCall::Get(key.into())).await;
+            let KvValue::Entry(Some(entry)) = read else { panic!("{key:?} of {scope} is gone") };
+            assert_eq!(*entry.value, format!("{number} {key}").into_bytes(), "{key:?} of {scope}");
+        }
+        // A prefix is text: `%` and `_` stand for themselves.
+        for prefix in ["%", "_", "*"] {
+            let call = KvCall::Keys { prefix: prefix.into(), cursor: None, limit: 1_000 };
+            assert_eq!(read_in(h, scope.clone(), call).await, KvValue::Page { keys: vec![prefix.into()], next: None });
+        }
+        let call = KvCall::Keys { prefix: String::new(), cursor: None, limit: 1_000 };
+        let KvValue::Page { keys, .. } = read_in(h, scope.clone(), call).await else { panic!("a page") };
+        assert_eq!(keys.len(), tricks.len(), "{scope} sees keys of others, or fewer than its own");
+    }
+}
+
 /// S32
 pub async fn s32_a_value_whose_time_is_over_is_not_there(h: &mut dyn Harness) {
     let mut guest = Guest::new(h).await;

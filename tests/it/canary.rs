@@ -1,5 +1,6 @@
 //! Canaries: credentials that nobody but their own outside system may ever see.
 
+use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
@@ -27,7 +28,7 @@ struct Mirror;
 impl stubs::Api for Mirror {
     fn answer(&self, request: &Record, _base: &str) -> Answer {
         let said = json!({ "headers": request.headers, "query": request.query });
-        let mut answer = Answer::json(if request.path == "/fails" { 500 } else { 200 }, &said);
+        let mut answer = Answer::json(if request.path.ends_with("/fails") { 500 } else { 200 }, &said);
         for name in ["authorization", "x-api-key"] {
             if let Some(value) = request.header(name) {
                 answer = answer.header(&format!("x-you-sent-{name}"), value);
@@ -63,30 +64,44 @@ impl Canary {
         }
         Self { name, value, forms }
     }
+}
 
-    /// The forms it is found in.
-    fn found_in(&self, bytes: &[u8]) -> Vec<&str> {
-        let has = |form: &[u8]| bytes.windows(form.len()).any(|window| window == form);
-        self.forms.iter().filter(|(_, form)| has(form)).map(|(called, _)| called.as_str()).collect()
+/// How many bytes of a form are looked up at once; the rest is then compared.
+const HEAD: usize = 8;
+
+/// Every canary and form that is in `bytes`, in one pass.
+fn found_in<'a>(bytes: &[u8], canaries: &'a [Canary]) -> Vec<(&'a str, &'a str)> {
+    let mut heads = HashMap::<&[u8], Vec<_>>::new();
+    for canary in canaries {
+        for (called, form) in &canary.forms {
+            heads.entry(&form[..HEAD]).or_default().push((canary.name, called.as_str(), form.as_slice()));
+        }
     }
+    let mut found = Vec::new();
+    for (at, window) in bytes.windows(HEAD).enumerate() {
+        for (name, called, form) in heads.get(window).into_iter().flatten() {
+            if bytes[at..].starts_with(form) && !found.contains(&(*name, *called)) {
+                found.push((*name, *called));
+            }
+        }
+    }
+    found
 }
 
 #[test]
 fn a_canary_is_found_in_every_form() {
-    let canary = Canary::new("x", "c4nary/+ =?&value");
+    let canary = [Canary::new("x", "c4nary/+ =?&value")];
     for text in ["c4nary/+ =?&value", "c4nary%2F%2B%20%3D%3F%26value", &STANDARD.encode("Basic me:c4nary/+ =?&value!")]
     {
-        assert!(!canary.found_in(format!("before {text} behind").as_bytes()).is_empty(), "{text}");
+        assert!(!found_in(format!("before {text} behind").as_bytes(), &canary).is_empty(), "{text}");
     }
-    assert!(canary.found_in(b"c4nary/+ =?&valu").is_empty());
+    assert!(found_in(b"c4nary/+ =?&valu", &canary).is_empty());
 }
 
 #[track_caller]
 fn clean(place: &str, bytes: &[u8], canaries: &[Canary]) {
-    for canary in canaries {
-        let found = canary.found_in(bytes);
-        assert!(found.is_empty(), "{} is in {place}, {found:?}", canary.name);
-    }
+    let found = found_in(bytes, canaries);
+    assert!(found.is_empty(), "in {place}: {found:?}");
 }
 
 /// Threat row 48: a guest that reads all it can reach, and a reader of everything the host keeps or answers, find none.
@@ -119,7 +134,8 @@ async fn threat_048_no_credential_is_seen_by_anybody() {
         .set("component.probe.retry.attempts", 1);
     for (name, credential) in &credentials {
         manifest = manifest.set_toml(&format!("connections.{name}"), r#"{ kind = "http" }"#);
-        api.set_connection("dev", name, "http", json!({ "base_url": target.base(), "credential": credential })).await;
+        let base = format!("{}/{name}", target.base());
+        api.set_connection("dev", name, "http", json!({ "base_url": base, "credential": credential })).await;
     }
     probe::deploy(&host, &manifest).await;
     for (name, _) in &credentials {
@@ -144,9 +160,9 @@ async fn threat_048_no_credential_is_seen_by_anybody() {
         needles.extend(printable.map(|(called, text)| probe::needle(&format!("{} {called}", canary.name), text)));
     }
     // Its own proof that it looks in the right place.
-    steps.push(json!({ "do": "log", "level": "info", "message": "a text that is surely there" }));
-    needles.push(probe::needle("control", "a text that is surely there"));
-    steps.push(json!({ "do": "canary", "needles": needles }));
+    let control = "a text that is surely there";
+    needles.push(probe::needle("control", control));
+    steps.push(json!({ "do": "canary", "needles": needles, "control": control }));
     let body = Value::Array(steps).to_string();
     let signing_secret = &canaries[4].value;
     let headers = signing::standard_webhooks(signing_secret, "msg_1", env::unix_seconds(), body.as_bytes());
@@ -169,7 +185,7 @@ async fn threat_048_no_credential_is_seen_by_anybody() {
         == Some(&format!("Basic {}", STANDARD.encode(format!("robot:{}", canaries[1].value))))));
     assert!(arrived(&|r| r.header("x-api-key") == Some(&canaries[2].value)));
     assert!(arrived(&|r| r.parameter("api_key") == Some(&canaries[3].value)));
-    assert!(!arrived(&|r| r.path == "/c"), "a guest's own authorization was sent");
+    assert!(!arrived(&|r| r.path.ends_with("/c")), "a guest's own authorization was sent");
 
     // A guest that says aloud what it was answered, in its log, its error and its panic.
     for steps in [

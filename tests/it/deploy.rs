@@ -149,15 +149,19 @@ async fn threat_090_nobody_comes_in_without_a_token() {
                 let api = host.api().with_token(token);
                 let request = api.request(method.to_uppercase().parse().unwrap(), &path).json(&json!({}));
                 let answered = jackfield_tests::api::Api::send(request).await.unwrap();
-                assert_eq!(answered.status, 401, "{method} {path} with {token:?}: {:#}", answered.body);
+                // Who is wrong too often is told to wait; nobody is let in.
+                let expected: &[u16] = if asked < 15 { &[401] } else { &[401, 429] };
+                assert!(expected.contains(&answered.status), "{method} {path} with {token:?}: {:#}", answered.body);
                 asked += 1;
             }
         }
     }
     assert!(asked > 90, "only {asked} were asked");
+    // A good token is not held up by somebody else's wrong ones.
+    host.api().get("/v1/environments").await;
     // The set-up token works once.
     let body = json!({ "setup_token": "jfs_wrong", "name": "other" });
-    assert_eq!(host.api().post("/v1/login", &body).await.status, 401);
+    assert!([401, 429].contains(&host.api().post("/v1/login", &body).await.status));
     assert!(!host.data().join("setup-token").exists());
 }
 

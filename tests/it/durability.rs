@@ -79,8 +79,9 @@ async fn p1_p2_p3_fifty_kills_lose_nothing_and_repeat_nothing() {
     // A little slow, so that a kill meets calls under way.
     ledger.delay(3).await;
     let mut host = Host::start().await;
-    probe::connect_with(&host, json!({ "base_url": ledger.base() })).await;
-    let keyed = json!({ "base_url": ledger.base(), "idempotency": "header" });
+    // A path of their own each: which of two equal addresses an absolute URL meant would be a guess.
+    probe::connect_with(&host, json!({ "base_url": format!("{}/plain", ledger.base()) })).await;
+    let keyed = json!({ "base_url": format!("{}/keyed", ledger.base()), "idempotency": "header" });
     host.api().set_connection("dev", "keyed", "http", keyed).await;
     probe::deploy(&host, &manifest()).await;
 
@@ -92,9 +93,14 @@ async fn p1_p2_p3_fifty_kills_lose_nothing_and_repeat_nothing() {
         }
         let url = host.hook("dev", "probe", "hook").await;
         let sending = send(&url, &mut sent);
-        // Spread over accept, claim, call and settle of a handful of runs.
-        let moment = Duration::from_millis(u64::from(kill * 37 % 101) + 1);
+        // Every fourth kill comes while events are accepted. The others wait until so many calls have come, then
+        // some milliseconds more: somewhere between a claim, a call, its result and the settle of a run.
+        let (calls, moment) =
+            (if kill % 4 == 0 { 0 } else { kill as usize % 7 + 1 }, Duration::from_millis(u64::from(kill * 7 % 13)));
+        let wanted = ledger.count() + calls;
         let killing = async {
+            let come = || async { (ledger.count() >= wanted).then_some(()) };
+            wait::until("calls come", wait::LONG, come).await;
             tokio::time::sleep(moment).await;
             host.kill9().await;
         };
@@ -132,7 +138,15 @@ async fn p1_p2_p3_fifty_kills_lose_nothing_and_repeat_nothing() {
         }
     }
     nothing_was_repeated(&entries, &sent);
-    let unkeyed = entries.iter().filter(|e| e.path.starts_with("/plain"));
+    // All this proves something only if kills met calls under way.
+    let repeated = entries.iter().filter(|entry| entry.first != entry.number).count();
+    let told = format!("{kills} kills: {repeated} keyed calls made again, {} unkeyed ones in doubt", parked.len());
+    assert!(repeated > 0 && !parked.is_empty(), "too few kills met a call between its effect and its result: {told}");
+    #[expect(clippy::print_stdout, reason = "shown with --nocapture: how much the test has seen")]
+    {
+        println!("{told}");
+    }
+    let unkeyed = entries.iter().filter(|e| e.path.starts_with("/plain/"));
     let mut paths: Vec<_> = unkeyed.map(|e| e.path.as_str()).collect();
     let all = paths.len();
     paths.sort_unstable();
@@ -174,8 +188,11 @@ fn nothing_was_repeated(entries: &[Entry], sent: &Sent) {
     }
     for event in sent.runs.keys() {
         for step in 1..STEPS {
-            let here = by_path.get(format!("/{event}/{step}").as_str()).map(Vec::as_slice).unwrap_or_default();
-            let next = by_path.get(format!("/{event}/{}", step + 1).as_str()).map(Vec::as_slice).unwrap_or_default();
+            let arrived = |step: u32| {
+                let kind = if connection_of(event) == "keyed" { "keyed" } else { "plain" };
+                by_path.get(format!("/{kind}/{event}/{step}").as_str()).map(Vec::as_slice).unwrap_or_default()
+            };
+            let (here, next) = (arrived(step), arrived(step + 1));
             // The next call is made only when this one's result is on disk: from then on it is not made again.
             if let (Some(last), Some(first)) = (here.last(), next.first()) {
                 let told = format!("{event}: call {step} came again after call {} had come", step + 1);

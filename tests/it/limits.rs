@@ -66,7 +66,7 @@ async fn a_trap_keeps_what_the_guest_said_and_where_it_was() {
     );
 
     ends(&host, json!({ "do": "recurse" }), "trapped", &["stack"]).await;
-    ends(&host, json!({ "do": "exit", "status": 3 }), "trapped", &["3"]).await;
+    ends(&host, json!({ "do": "exit", "status": 3 }), "trapped", &["exit"]).await;
     let once = probe::run(&host, json!([{ "do": "panic", "message": "only once", "until": 2 }])).await;
     assert_eq!((&once["state"], &once["attempts"]), (&json!("succeeded"), &json!(2)), "{}", Api::brief(&once));
 }

@@ -24,20 +24,31 @@ fn outcomes(run: &Value) -> Vec<&str> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_read_that_failed_is_made_again_and_an_effect_that_succeeded_is_not() {
     let (host, target) = host_and_target().await;
-    // The effect succeeds; the read after it answers 500 once.
-    target.fail(Fault::next(Kind::status(500)).method("GET"));
+    // (A 500 would be in doubt, and a read in doubt is repeated within the attempt: 503 says that nothing was done.)
+    target.fail(Fault::next(Kind::status(503)).method("GET"));
     let steps =
         json!([checked_call("GET", "/status/200"), checked_call("POST", "/effect"), checked_call("GET", "/after")]);
     // Attempt 1 fails at its very first call; a second fault meets the read behind the effect.
-    target.fail(Fault { path: Some("/after".into()), ..Fault::next(Kind::status(502)) });
+    target.fail(Fault { path: Some("/after".into()), ..Fault::next(Kind::status(503)) });
     let run = probe::run(&host, steps).await;
     assert_eq!(run["state"], "succeeded", "{}", Api::brief(&run));
     assert_eq!(outcomes(&run), ["failed", "failed", "succeeded"]);
     let arrived: Vec<_> = target.requests().iter().map(|r| (r.path.clone(), r.status.unwrap())).collect();
     let arrived: Vec<_> = arrived.iter().map(|(path, status)| (path.as_str(), *status)).collect();
     // What lies before the last successful effect is served from the journal: the first read comes no third time.
-    let expected = [("/status/200", 500), ("/status/200", 200), ("/effect", 201), ("/after", 502), ("/after", 200)];
+    let expected = [("/status/200", 503), ("/status/200", 200), ("/effect", 201), ("/after", 503), ("/after", 200)];
     assert_eq!(arrived, expected);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_read_in_doubt_is_repeated_within_the_attempt() {
+    let (host, target) = host_and_target().await;
+    for kind in [Kind::status(500), Kind::Cut, Kind::Reset { done: true }] {
+        target.fail(Fault::next(kind.clone()));
+        let run = probe::run(&host, json!([checked_call("GET", "/read")])).await;
+        assert_eq!(outcomes(&run), ["succeeded"], "{kind:?}: {}", Api::brief(&run));
+        assert_eq!(target.take_requests().len(), 2, "{kind:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -48,7 +59,7 @@ async fn an_unkeyed_post_that_answers_500_parks_the_run_until_somebody_decides()
     let run = probe::run(&host, steps).await;
     assert_eq!(run["state"], "needs-decision", "{}", Api::brief(&run));
     assert_eq!(outcomes(&run), ["in-doubt"]);
-    let calls = run["calls"].as_array().unwrap();
+    let calls = run["attempts_made"][0]["calls"].as_array().unwrap_or_else(|| panic!("no calls in {run:#}"));
     let doubtful: Vec<_> = calls.iter().filter(|call| call["in_doubt"] == true).map(|call| &call["what"]).collect();
     assert_eq!(doubtful, [&json!("POST target /transfers")], "{calls:#?}");
 

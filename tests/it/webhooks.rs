@@ -66,12 +66,13 @@ async fn a_sender_may_wait_for_the_output_where_the_trigger_says_so() {
     assert_eq!((status, &headers["content-type"]), (502, &"application/problem+json".parse().unwrap()));
     assert!(!body.to_string().contains("the inner reason"), "{body:#}");
 
-    // Where the trigger does not say so, nobody waits.
+    // Where the trigger does not say so, nobody waits: `wait` is then a parameter of the sender's own.
     probe::deploy(&host, &Manifest::probe().set("trigger.0.respond", false)).await;
-    let (status, _, _) = post_hook(&format!("{url}?wait=1s"), &[], ECHO).await.unwrap();
-    assert_eq!(status, 400);
-    let (status, _, _) = post_hook(&url, &[], ECHO).await.unwrap();
+    let begun = std::time::Instant::now();
+    let slow = json!({ "do": "sleep", "ms": 10_000 }).to_string();
+    let (status, _, _) = post_hook(&format!("{url}?wait=9s"), &[], slow).await.unwrap();
     assert_eq!(status, 202);
+    assert!(begun.elapsed() < Duration::from_secs(5), "it waited for {:?}", begun.elapsed());
 }
 
 /// Threat row 41: forged, stale, future, replayed, truncated, of an unknown version, with many signatures.

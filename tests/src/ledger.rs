@@ -132,6 +132,17 @@ impl Process {
         Ledger::entries(&self.file)
     }
 
+    /// How many requests arrived so far.
+    ///
+    /// # Panics
+    ///
+    /// The ledger cannot be read.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        let bytes = std::fs::read(&self.file).expect("the ledger can be read");
+        bytes.iter().filter(|byte| **byte == b'\n').count()
+    }
+
     /// Answers everything so much later.
     pub async fn delay(&self, ms: u64) {
         let fault = json!({ "fault": "slow", "ms": ms, "times": u32::MAX });

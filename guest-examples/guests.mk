@@ -4,7 +4,7 @@
 # depends on it is not built again for nothing.
 
 GUESTS_RUST := hello:greet servicenow-to-github:sync
-FIXTURES_RUST := probe
+FIXTURES_RUST := probe fetcher
 # Beside the host's own target folder when one is named, else each project's own.
 GUEST_TARGET = $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR)/guests,)
 

@@ -142,10 +142,7 @@ async fn p1_p2_p3_fifty_kills_lose_nothing_and_repeat_nothing() {
     let repeated = entries.iter().filter(|entry| entry.first != entry.number).count();
     let told = format!("{kills} kills: {repeated} keyed calls made again, {} unkeyed ones in doubt", parked.len());
     assert!(repeated > 0 && !parked.is_empty(), "too few kills met a call between its effect and its result: {told}");
-    #[expect(clippy::print_stdout, reason = "shown with --nocapture: how much the test has seen")]
-    {
-        println!("{told}");
-    }
+    println!("{told}");
     let unkeyed = entries.iter().filter(|e| e.path.starts_with("/plain/"));
     let mut paths: Vec<_> = unkeyed.map(|e| e.path.as_str()).collect();
     let all = paths.len();

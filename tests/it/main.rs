@@ -11,5 +11,6 @@ mod limits;
 mod metrics;
 mod retries;
 mod scenario;
+mod standard_http;
 mod upgrade;
 mod webhooks;

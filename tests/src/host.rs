@@ -6,14 +6,25 @@ use std::net::SocketAddr;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
+use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock};
 
 use crate::api::Api;
 use crate::{env, wait};
+
+/// Held by every host that runs: for reading, or by one that must have the machine to itself, for writing.
+static MACHINE: LazyLock<Arc<RwLock<()>>> = LazyLock::new(Arc::default);
+
+/// A place on the machine. Never read, only held.
+enum Place {
+    Shared { _guard: OwnedRwLockReadGuard<()> },
+    Alone { _guard: OwnedRwLockWriteGuard<()> },
+}
 
 /// How a host is started.
 #[derive(Clone, Debug, Default)]
@@ -24,9 +35,18 @@ pub struct Options {
     pub variables: Vec<(String, String)>,
     /// The data folder, if it is not to be in the host's own temporary folder.
     pub data: Option<PathBuf>,
+    /// Whether no other test of this program may have a host at the same time: for tests that measure time.
+    pub alone: bool,
 }
 
 impl Options {
+    /// Waits until no other test has a host, and keeps them waiting.
+    #[must_use]
+    pub fn alone(mut self) -> Self {
+        self.alone = true;
+        self
+    }
+
     /// Adds a setting.
     #[must_use]
     pub fn set(mut self, key: &str, value: &str) -> Self {
@@ -48,10 +68,17 @@ impl Options {
         self
     }
 
-    /// Starts the host and logs in.
+    /// Starts the host and logs in. A test has one host at a time: a second one could wait for ever for somebody who
+    /// waits to be alone.
     pub async fn start(self) -> Host {
+        let machine = Arc::clone(&MACHINE);
+        let place = if self.alone {
+            Place::Alone { _guard: machine.write_owned().await }
+        } else {
+            Place::Shared { _guard: machine.read_owned().await }
+        };
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
-        let mut host = Host { folder, options: self, running: None, token: None };
+        let mut host = Host { folder, options: self, running: None, token: None, _place: place };
         host.begin().await;
         host
     }
@@ -79,6 +106,7 @@ pub struct Host {
     options: Options,
     running: Option<Running>,
     token: Option<String>,
+    _place: Place,
 }
 
 impl Host {

@@ -37,7 +37,7 @@ pub enum ApiError {
     #[error("send `Authorization: Bearer jf_…` with a token of this host; `jackfield login` gets one")]
     Unauthenticated,
     /// The token is good and lacks a right.
-    #[error("this token has no right `{}`; ask for one that has: jackfield tokens create NAME --right {}", word(*.0), word(*.0))]
+    #[error("this token has no right `{}`; ask for one that has: jackfield tokens create NAME --rights {}", word(*.0), word(*.0))]
     Forbidden(Right),
     /// There is no such thing, or it is not for this caller: the same answer.
     #[error("there is no {0}")]
@@ -93,7 +93,7 @@ pub enum ApiError {
         retry_after: Duration,
     },
     /// After a restore nothing starts until a person says so.
-    #[error("the host is held after a restore, and starts nothing: look at the open runs, then `jackfield release-hold`")]
+    #[error("the host is held after a restore, and starts nothing: look at the open runs, then: jackfield restore --release-hold")]
     Held,
     /// No space.
     #[error("the disk is full: nothing was stored; make room, and it goes on by itself")]

@@ -142,6 +142,10 @@ pub(super) async fn of_run(
     let limit = lines.limit.unwrap_or(MOST_LINES).clamp(1, MOST_LINES);
     let logs = Arc::clone(&api.host.logs);
     let lines = read(move || logs.of_run(run, limit)).await?;
+    if lines.is_empty() {
+        // Lines may outlive their run; without any there must at least be the run.
+        api.host.store.run(run).await?;
+    }
     Ok(Answer(lines.into_iter().map(LogLine::from).collect()))
 }
 

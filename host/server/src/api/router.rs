@@ -105,7 +105,7 @@ fn described() -> (Router<Api>, OpenApi) {
         .routes(routes!(audit::list))
         .routes(routes!(backup::backup))
         .split_for_parts();
-    add_problems(&mut openapi);
+    complete(&mut openapi);
     (router, openapi)
 }
 
@@ -131,8 +131,8 @@ fn frame() -> OpenApi {
     openapi
 }
 
-/// Every operation may answer a problem.
-fn add_problems(openapi: &mut OpenApi) {
+/// Every operation may answer a problem, and has a name of its own.
+fn complete(openapi: &mut OpenApi) {
     let schemas = &mut openapi.components.get_or_insert_default().schemas;
     schemas.insert(Problem::name().into(), Problem::schema());
     schemas.insert(ProblemItem::name().into(), ProblemItem::schema());
@@ -142,6 +142,10 @@ fn add_problems(openapi: &mut OpenApi) {
         let operations = [&mut item.get, &mut item.put, &mut item.post, &mut item.delete];
         for operation in operations.into_iter().flatten() {
             operation.responses.responses.insert("default".into(), RefOr::T(problem.clone()));
+            // A handler is named for its file, the resource: outside, both make the name.
+            let resource = operation.tags.iter().flatten().next().map(|tag| tag.replace(' ', "-"));
+            let verb = operation.operation_id.take().map(|verb| verb.replace('_', "-"));
+            operation.operation_id = resource.zip(verb).map(|(resource, verb)| format!("{resource}-{verb}"));
         }
     }
 }

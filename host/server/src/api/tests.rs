@@ -51,7 +51,14 @@ struct Rig {
 
 impl Rig {
     async fn new() -> Self {
+        Self::prepared(|_| ()).await
+    }
+
+    /// One whose data folder is there before it starts.
+    async fn prepared(prepare: impl FnOnce(&std::path::Path)) -> Self {
         let data = tempfile::tempdir().unwrap();
+        std::fs::create_dir(data.path().join("data")).unwrap();
+        prepare(&data.path().join("data"));
         let flags = Flags {
             data: Some(data.path().join("data").display().to_string()),
             set: vec![format!("master_key_file={}", data.path().join("master.key").display())],

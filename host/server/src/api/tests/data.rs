@@ -1,3 +1,7 @@
+use jackfield_core::outcome::Usage;
+use jackfield_core::run::AttemptRecord;
+use jackfield_core::store::queue::{Ending, JournalEnd, Room, Settle};
+
 use super::super::backup::BackupManifest;
 use super::*;
 
@@ -150,15 +154,90 @@ async fn dead_letters_are_named_or_nothing_happens() {
 
 #[tokio::test]
 async fn a_held_host_starts_nothing_until_it_is_released() {
+    let rig = Rig::prepared(|data| std::fs::write(data.join(crate::hold::FILE), "").unwrap()).await;
+    rig.released("crm").await;
+    assert_eq!(rig.get("/v1/status").await.ok()["held"], true);
+    let held = rig.post(RUNS, json!({})).await.problem(503, "held");
+    assert!(held["detail"].as_str().unwrap().contains("--release-hold"), "{held}");
+    assert_eq!(rig.post("/v1/release-hold", json!({})).await.ok(), json!({ "held": false }));
+    rig.post(RUNS, json!({})).await.ok();
+    assert_eq!(rig.get("/v1/audit?limit=1").await.ok()[0]["action"], "release-hold");
+}
+
+/// Claims the one run that is due, and ends its attempt like this.
+async fn end(rig: &Rig, outcome: &str, then: Settle) {
+    let host = &rig.built.host;
+    let claims = host.store.claim(Room { slots: 1, memory_bytes: 1 << 30 }).await.unwrap();
+    let now = host.clock.now();
+    let attempt = AttemptRecord {
+        number: 1,
+        started: now,
+        ended: now,
+        outcome: outcome.into(),
+        reason: None,
+        stack: None,
+        usage: Usage { wall: Duration::from_micros(1_500), ..Usage::default() },
+        refused: None,
+        calls: Vec::new(),
+    };
+    let ending = Ending { attempt, output: None, then, journal: JournalEnd::Keep(None) };
+    host.store.settle(claims[0].fence, ending).await.unwrap();
+}
+
+#[tokio::test]
+async fn threat_074_a_resume_sent_twice_resumes_once() {
     let rig = Rig::new().await;
     rig.released("crm").await;
-    let host = &rig.built.host;
-    std::fs::write(host.config.data.join(crate::hold::FILE), "").unwrap();
-    drop(rig.router);
-    // The hold is looked at when a host starts.
-    let hold = crate::hold::Hold::open(&host.config.data).unwrap();
-    assert!(hold.is_held());
-    assert!(hold.release().unwrap());
+    let run = rig.post(RUNS, json!({})).await.ok()["run"].as_str().unwrap().to_owned();
+    let dead = || Settle::DeadLettered { reason: "RangeError: no".into() };
+    end(&rig, "failed", dead()).await;
+    let shown = rig.get(&format!("/v1/runs/{run}")).await.ok();
+    assert_eq!((&shown["state"], &shown["reason"]), (&json!("dead-lettered"), &json!("RangeError: no")));
+    assert_eq!(shown["attempts_made"][0]["usage"]["wall_ms"], 1.5);
+
+    let body = json!({ "request": "r1", "runs": [&run[..25], run] });
+    for _ in 0..2 {
+        assert_eq!(rig.post("/v1/dead-letters/resume", body.clone()).await.ok(), json!({ "resumed": 1 }));
+        assert_eq!(rig.get(&format!("/v1/runs/{run}")).await.ok()["state"], "queued");
+    }
+    end(&rig, "failed", dead()).await;
+    let body = json!({ "request": "r2", "runs": [run] });
+    assert_eq!(rig.post("/v1/dead-letters/discard", body).await.ok(), json!({ "discarded": 1 }));
+    assert_eq!(rig.get("/v1/runs?state=discarded").await.ok()["runs"][0]["id"], run);
+    let trail = rig.get("/v1/audit?limit=1").await.ok();
+    assert_eq!((&trail[0]["action"], &trail[0]["detail"]), (&json!("discard"), &json!(format!("1 run(s): {run}"))));
+}
+
+#[tokio::test]
+async fn a_parked_run_is_decided_over_once() {
+    let rig = Rig::new().await;
+    rig.released("crm").await;
+    let run = rig.post(RUNS, json!({})).await.ok()["run"].as_str().unwrap().to_owned();
+    end(&rig, "in-doubt", Settle::Parked { reason: "call 2 may have happened".into() }).await;
+    assert_eq!(rig.get("/v1/runs?state=needs-decision").await.ok()["runs"][0]["id"], run);
+    let path = format!("/v1/runs/{run}/decide");
+    assert_eq!(rig.post(&path, json!({ "decision": "fail" })).await.ok()["state"], "dead-lettered");
+    rig.post(&path, json!({ "decision": "fail" })).await.problem(409, "conflict");
+}
+
+#[tokio::test]
+async fn whoever_waits_is_told_as_soon_as_a_run_ends() {
+    let rig = Rig::new().await;
+    rig.released("crm").await;
+    let waiting = format!("{RUNS}?wait=40s");
+    let cancel = async {
+        let mut run = String::new();
+        until("the run", async || {
+            let page = rig.get("/v1/runs").await.ok();
+            run = page["runs"][0]["id"].as_str().unwrap_or_default().to_owned();
+            !run.is_empty()
+        })
+        .await;
+        rig.post(&format!("/v1/runs/{run}/cancel"), json!({})).await.ok();
+    };
+    let (answer, ()) = tokio::join!(rig.post(&waiting, json!({})), cancel);
+    assert_eq!(answer.status, StatusCode::OK, "{}", answer.text());
+    assert_eq!(answer.json()["state"], "cancelled");
 }
 
 #[tokio::test]

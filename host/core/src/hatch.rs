@@ -345,7 +345,7 @@ impl Hatch {
     pub async fn finish(&self) {
         self.tasks.close();
         self.tasks.wait().await;
-        self.log.end();
+        self.outside.metrics.log_lines_dropped(&self.info.target, self.log.end());
     }
 
     /// What is to be settled, after [`Hatch::finish`].

@@ -41,10 +41,7 @@ pub(super) async fn run(args: DeployArgs, client: &Client, screen: &Screen) -> R
     };
     let released = released.map_err(|mut error| {
         if error.code == 2 && error.problem.is_some() {
-            error.text = format!(
-                "{} was not deployed to {environment}: {}\n\nNothing was changed. `jackfield check` finds most of these without a host.",
-                project.manifest.name, error.text
-            );
+            error.text.push_str("\n\n`jackfield check` finds most of these without a host.");
         }
         error
     })?;

@@ -40,7 +40,7 @@ impl CliError {
             for problem in problems {
                 let line = problem.get("line").and_then(Value::as_u64);
                 let place = match (line, problem.get("key").and_then(Value::as_str)) {
-                    (Some(line), _) => format!("line {line}  "),
+                    (Some(line), _) => format!("jackfield.toml:{line}  "),
                     (None, Some(key)) if !key.is_empty() => format!("{key}: "),
                     _ => String::new(),
                 };

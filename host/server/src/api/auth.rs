@@ -184,7 +184,9 @@ fn refuse(api: &Api, peer: Option<IpAddr>) -> ApiError {
             tracing::info!(peer = peer.map(tracing::field::display), "a login failed");
             ApiError::Unauthenticated
         }
-        Err(retry_after) => ApiError::TooMany { what: "too many failed logins; wait and try again".into(), retry_after },
+        Err(retry_after) => {
+            ApiError::TooMany { what: "too many failed logins; wait and try again".into(), retry_after }
+        }
     }
 }
 
@@ -249,7 +251,8 @@ pub(super) async fn login(State(api): State<Api>, request: Request) -> Result<An
         let rights = vec![Right::Read, Right::Deploy, Right::Secrets, Right::Admin];
         let made = make_token(&api, name, rights, None).await?;
         permit.spent();
-        api.audit(&made.name, "login", format!("token `{}` made with the set-up token, with all rights", made.name)).await;
+        api.audit(&made.name, "login", format!("token `{}` made with the set-up token, with all rights", made.name))
+            .await;
         Ok(made)
     });
     made.await.map(Answer)

@@ -53,7 +53,7 @@ impl From<registry::Connection> for Connection {
 /// A connection as it is to be.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Wish {
+pub(super) struct ConnectionWish {
     /// Its connector, such as `http`.
     kind: String,
     /// Its settings, as its connector's page lists them. A secret is named, never written here.
@@ -65,7 +65,7 @@ pub(super) struct Wish {
     integrations: Vec<IntegrationName>,
 }
 
-impl Wanted for Wish {
+impl Wanted for ConnectionWish {
     // Somebody will write a password where the name of a secret belongs.
     const SECRET: bool = true;
 }
@@ -89,15 +89,15 @@ pub(super) async fn list(
 #[utoipa::path(
     put, path = "/v1/environments/{environment}/connections/{name}", tag = "connections",
     security(("token" = ["secrets"])), params(("environment" = String, Path), ("name" = String, Path)),
-    request_body = Wish, responses((status = 200, body = Connection)),
+    request_body = ConnectionWish, responses((status = 200, body = Connection)),
 )]
 pub(super) async fn set(
     State(api): State<Api>,
     caller: Caller,
     At((environment, name)): At<(EnvironmentName, ConnectionName)>,
-    Body(wish): Body<Wish>,
+    Body(wish): Body<ConnectionWish>,
 ) -> Result<Answer<Connection>, ApiError> {
-    let Wish { kind, settings, mut integrations } = wish;
+    let ConnectionWish { kind, settings, mut integrations } = wish;
     integrations.sort();
     integrations.dedup();
     let refused = |problems| ApiError::Refused { detail: format!("connection `{name}` was not set"), problems };
@@ -181,7 +181,7 @@ pub(super) async fn remove(
 
 /// What a test found.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
-pub struct Tested {
+pub struct ConnectionTest {
     /// Whether all is as it should be.
     pub ok: bool,
     /// What was looked at.
@@ -211,15 +211,15 @@ impl From<connector::Finding> for Finding {
 #[utoipa::path(
     post, path = "/v1/environments/{environment}/connections/{name}/test", tag = "connections",
     security(("token" = ["secrets"])), params(("environment" = String, Path), ("name" = String, Path)),
-    responses((status = 200, body = Tested)),
+    responses((status = 200, body = ConnectionTest)),
 )]
 pub(super) async fn test(
     State(api): State<Api>,
     At((environment, name)): At<(EnvironmentName, ConnectionName)>,
-) -> Result<Answer<Tested>, ApiError> {
+) -> Result<Answer<ConnectionTest>, ApiError> {
     let findings = api.host.outside.test_connection(&environment, &name, TEST).await?;
     let ok = findings.iter().all(|finding| finding.ok);
-    Ok(Answer(Tested { ok, findings: findings.into_iter().map(Finding::from).collect() }))
+    Ok(Answer(ConnectionTest { ok, findings: findings.into_iter().map(Finding::from).collect() }))
 }
 
 /// An integration's own name for a connection of the environment.
@@ -242,13 +242,13 @@ impl From<registry::Binding> for Binding {
 /// Where a name is to lead.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Lead {
+pub(super) struct BindingWish {
     /// A connection of the environment.
     #[schema(value_type = String)]
     connection: ConnectionName,
 }
 
-impl Wanted for Lead {}
+impl Wanted for BindingWish {}
 
 /// List bindings
 ///
@@ -273,16 +273,18 @@ pub(super) async fn bindings(
     put, path = "/v1/environments/{environment}/bindings/{integration}/{name}", tag = "connections",
     security(("token" = ["secrets"])),
     params(("environment" = String, Path), ("integration" = String, Path), ("name" = String, Path)),
-    request_body = Lead, responses((status = 200, body = Binding)),
+    request_body = BindingWish, responses((status = 200, body = Binding)),
 )]
 pub(super) async fn bind(
     State(api): State<Api>,
     caller: Caller,
     At((environment, integration, name)): At<(EnvironmentName, IntegrationName, ConnectionName)>,
-    Body(Lead { connection }): Body<Lead>,
+    Body(BindingWish { connection }): Body<BindingWish>,
 ) -> Result<Answer<Binding>, ApiError> {
     if !api.host.store.connections(&environment).await?.iter().any(|known| known.name == connection) {
-        let text = format!("there is no connection `{connection}` in {environment}: jackfield connections set {connection} --env {environment}");
+        let text = format!(
+            "there is no connection `{connection}` in {environment}: jackfield connections set {connection} --env {environment}"
+        );
         let problems = vec![ProblemItem { line: None, key: "connection".into(), text }];
         return Err(ApiError::Refused { detail: format!("`{name}` of {integration} was not bound"), problems });
     }

@@ -18,22 +18,24 @@ const RUNS: usize = 10_000;
 /// The longest request id, in bytes.
 const REQUEST_BYTES: usize = 128;
 
-/// Which dead letters.
+/// DeadLetters dead letters.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Which {
+pub(super) struct DeadLetters {
     /// An id of this request, made by the caller: repeated, it is answered as before and does nothing.
     request: String,
     /// Run ids, or prefixes that mean one run.
     runs: Vec<String>,
 }
 
-impl Wanted for Which {}
+impl Wanted for DeadLetters {}
 
-impl Which {
+impl DeadLetters {
     async fn found(self, api: &Api) -> Result<(String, Vec<RunId>), ApiError> {
         if self.request.is_empty() || self.request.len() > REQUEST_BYTES {
-            return Err(ApiError::BadRequest(format!("`request` needs 1 to {REQUEST_BYTES} bytes, different for each request")));
+            return Err(ApiError::BadRequest(format!(
+                "`request` needs 1 to {REQUEST_BYTES} bytes, different for each request"
+            )));
         }
         if self.runs.is_empty() || self.runs.len() > RUNS {
             return Err(ApiError::BadRequest(format!("`runs` needs 1 to {RUNS} runs")));
@@ -68,12 +70,12 @@ pub struct Discarded {
 /// Run ids, journals and keys stay: calls that succeeded are not made again. All are resumed, or none.
 #[utoipa::path(
     post, path = "/v1/dead-letters/resume", tag = "dead letters", security(("token" = ["deploy"])),
-    request_body = Which, responses((status = 200, body = Resumed)),
+    request_body = DeadLetters, responses((status = 200, body = Resumed)),
 )]
 pub(super) async fn resume(
     State(api): State<Api>,
     caller: Caller,
-    Body(which): Body<Which>,
+    Body(which): Body<DeadLetters>,
 ) -> Result<Answer<Resumed>, ApiError> {
     let (request, runs) = which.found(&api).await?;
     let shared = api.clone();
@@ -91,12 +93,12 @@ pub(super) async fn resume(
 /// They are put away for good. All are discarded, or none.
 #[utoipa::path(
     post, path = "/v1/dead-letters/discard", tag = "dead letters", security(("token" = ["deploy"])),
-    request_body = Which, responses((status = 200, body = Discarded)),
+    request_body = DeadLetters, responses((status = 200, body = Discarded)),
 )]
 pub(super) async fn discard(
     State(api): State<Api>,
     caller: Caller,
-    Body(which): Body<Which>,
+    Body(which): Body<DeadLetters>,
 ) -> Result<Answer<Discarded>, ApiError> {
     let (request, runs) = which.found(&api).await?;
     let shared = api.clone();

@@ -93,7 +93,9 @@ pub enum ApiError {
         retry_after: Duration,
     },
     /// After a restore nothing starts until a person says so.
-    #[error("the host is held after a restore, and starts nothing: look at the open runs, then: jackfield restore --release-hold")]
+    #[error(
+        "the host is held after a restore, and starts nothing: look at the open runs, then: jackfield restore --release-hold"
+    )]
     Held,
     /// No space.
     #[error("the disk is full: nothing was stored; make room, and it goes on by itself")]
@@ -290,7 +292,9 @@ impl From<StoreError> for ApiError {
 impl From<IntakeError> for ApiError {
     fn from(e: IntakeError) -> Self {
         match e {
-            IntakeError::NotFound => Self::NotFound("active release or component of that name in this environment".into()),
+            IntakeError::NotFound => {
+                Self::NotFound("active release or component of that name in this environment".into())
+            }
             IntakeError::TooLarge { limit } => Self::TooLarge { limit_bytes: limit },
             IntakeError::QueueFull { text, retry_after } => Self::QueueFull { text, retry_after },
             IntakeError::DiskFull => Self::DiskFull,

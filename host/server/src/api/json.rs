@@ -143,7 +143,8 @@ mod tests {
 
     #[test]
     fn threat_087_no_control_character_leaves_bare() {
-        let hostile: String = (0..0x100).filter_map(char::from_u32).chain("\u{2028}\u{202e}\u{feff}é漢😀<b>".chars()).collect();
+        let hostile: String =
+            (0..0x100).filter_map(char::from_u32).chain("\u{2028}\u{202e}\u{feff}é漢😀<b>".chars()).collect();
         let bytes = to_vec(&serde_json::json!({ (hostile.clone()): [hostile] })).unwrap();
         let text = std::str::from_utf8(&bytes).unwrap();
         assert!(!text.chars().any(|c| c.is_control() || acts(c)), "{text:?}");

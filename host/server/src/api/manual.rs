@@ -23,7 +23,7 @@ const WAIT: Duration = Duration::from_secs(50);
 /// An event to be handled.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Wish {
+pub(super) struct RunWish {
     /// Which component handles it; may be left out if the integration has one alone.
     #[schema(value_type = Option<String>)]
     component: Option<ComponentName>,
@@ -50,7 +50,7 @@ fn given<'de, D: serde::Deserializer<'de>>(d: D) -> Result<Option<serde_json::Va
     serde_json::Value::deserialize(d).map(Some)
 }
 
-impl Wanted for Wish {
+impl Wanted for RunWish {
     // The largest event, and what base64 makes of it.
     const LIMIT: usize = 16 << 20;
 }
@@ -85,13 +85,13 @@ pub struct Started {
 #[utoipa::path(
     post, path = "/v1/environments/{environment}/integrations/{integration}/runs", tag = "runs",
     security(("token" = ["deploy"])), params(("environment" = String, Path), ("integration" = String, Path), Wait),
-    request_body = Wish, responses((status = 200, body = Started), (status = 202, body = Started)),
+    request_body = RunWish, responses((status = 200, body = Started), (status = 202, body = Started)),
 )]
 pub(super) async fn start(
     State(api): State<Api>,
     At((environment, integration)): At<(EnvironmentName, IntegrationName)>,
     Params(Wait { wait }): Params<Wait>,
-    Body(wish): Body<Wish>,
+    Body(wish): Body<RunWish>,
 ) -> Result<Response, ApiError> {
     let wait = wait.as_deref().map(duration).transpose().map_err(|e| ApiError::BadRequest(format!("wait: {e}")))?;
     if api.host.hold.is_held() {
@@ -103,9 +103,8 @@ pub(super) async fn start(
 
     let shared = api.clone();
     let accepting = api.clone();
-    let accepted = shared.finish(async move {
-        Ok(accepting.host.intake.manual(&scope, Some(&component), event, dedupe).await?)
-    });
+    let accepted =
+        shared.finish(async move { Ok(accepting.host.intake.manual(&scope, Some(&component), event, dedupe).await?) });
     let run = accepted.await?.run();
     let Some(wait) = wait.filter(|wait| !wait.is_zero()) else { return Ok(accepted_answer(run)) };
     // Nobody is turned away who has been told that the event is durable: without a place to wait,
@@ -148,7 +147,7 @@ async fn component_of(api: &Api, scope: &Scope, named: Option<&ComponentName>) -
     }
 }
 
-fn event_of(api: &Api, scope: &Scope, wish: Wish) -> Result<(Event, bool), ApiError> {
+fn event_of(api: &Api, scope: &Scope, wish: RunWish) -> Result<(Event, bool), ApiError> {
     let attribute = |name: &str, value: &Option<String>, most: usize| match value {
         Some(text) if text.is_empty() || text.len() > most || text.chars().any(char::is_control) => {
             Err(ApiError::BadRequest(format!("`{name}` needs 1 to {most} bytes without control characters")))

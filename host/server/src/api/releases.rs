@@ -24,20 +24,20 @@ use super::verdict::{Lines, Verdict};
 /// A version to be released.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Wish {
+pub(super) struct DeployWish {
     /// The manifest: the text of `jackfield.toml`, or the same as JSON.
-    manifest: Written,
+    manifest: ManifestText,
     /// What the manifest's file is called in problems (default `jackfield.toml`).
     file: Option<String>,
     /// The digest of each component's artifact, uploaded before: `{"sync": "sha256:…"}`.
     artifacts: BTreeMap<String, String>,
 }
 
-impl Wanted for Wish {}
+impl Wanted for DeployWish {}
 
 #[derive(Deserialize, ToSchema)]
 #[serde(untagged)]
-enum Written {
+enum ManifestText {
     Toml(String),
     Json(Map<String, Value>),
 }
@@ -104,7 +104,12 @@ pub(super) async fn list(
             version: release.version.number,
             since: Time(release.since),
             components: release.version.manifest.components.keys().map(ToString::to_string).collect(),
-            artifacts: release.version.artifacts.iter().map(|(c, digest)| (c.to_string(), digest.to_string())).collect(),
+            artifacts: release
+                .version
+                .artifacts
+                .iter()
+                .map(|(c, digest)| (c.to_string(), digest.to_string()))
+                .collect(),
             description: release.version.manifest.description.clone(),
         })
         .collect();
@@ -117,13 +122,13 @@ pub(super) async fn list(
 /// Checks everything first; a refusal (422) lists every problem and changes nothing.
 #[utoipa::path(
     post, path = "/v1/environments/{environment}/releases", tag = "releases", security(("token" = ["deploy"])),
-    params(("environment" = String, Path)), request_body = Wish, responses((status = 200, body = Deployed)),
+    params(("environment" = String, Path)), request_body = DeployWish, responses((status = 200, body = Deployed)),
 )]
 pub(super) async fn deploy(
     State(api): State<Api>,
     caller: Caller,
     At(environment): At<EnvironmentName>,
-    Body(wish): Body<Wish>,
+    Body(wish): Body<DeployWish>,
 ) -> Result<Answer<Deployed>, ApiError> {
     api.environment(&environment).await?;
     let shared = api.clone();
@@ -140,11 +145,11 @@ pub(super) async fn deploy(
     deployed.await.map(Answer)
 }
 
-fn read(wish: &Wish, environment: &EnvironmentName) -> Result<(Manifest, Lines), ApiError> {
+fn read(wish: &DeployWish, environment: &EnvironmentName) -> Result<(Manifest, Lines), ApiError> {
     let file = wish.file.as_deref().map_or_else(|| "jackfield.toml".into(), jackfield_core::ids::shown);
     let (read, lines) = match &wish.manifest {
-        Written::Toml(text) => (manifest::parse_toml(text, &file), Lines::of(text)),
-        Written::Json(members) => (manifest::parse_json(&Value::Object(members.clone())), Lines::default()),
+        ManifestText::Toml(text) => (manifest::parse_toml(text, &file), Lines::of(text)),
+        ManifestText::Json(members) => (manifest::parse_json(&Value::Object(members.clone())), Lines::default()),
     };
     match read {
         Ok(manifest) => Ok((manifest, lines)),

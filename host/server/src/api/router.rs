@@ -10,7 +10,9 @@ use axum::body::Body;
 use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS};
+use http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+};
 use http::{HeaderName, HeaderValue, Method};
 use jackfield_core::store::admin::Right;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -23,8 +25,8 @@ use utoipa_axum::routes;
 use super::error::{ApiError, Failed, PROBLEM_JSON, Problem, ProblemItem};
 use super::state::{Api, Needs, Routes, Shared};
 use super::{
-    artifacts, audit, auth, backup, config, connections, dead_letters, environments, logs, manual, releases, runs, secrets, status,
-    tokens, triggers,
+    artifacts, audit, auth, backup, config, connections, dead_letters, environments, logs, manual, releases, runs,
+    secrets, status, tokens, triggers,
 };
 use crate::app::Host;
 
@@ -124,10 +126,7 @@ fn frame() -> OpenApi {
         .scheme(HttpAuthScheme::Bearer)
         .description(Some("A token of this host, `jf_…`, with the rights `read`, `deploy`, `secrets` or `admin`."))
         .build();
-    openapi
-        .components
-        .get_or_insert_default()
-        .add_security_scheme("token", SecurityScheme::Http(bearer));
+    openapi.components.get_or_insert_default().add_security_scheme("token", SecurityScheme::Http(bearer));
     openapi
 }
 
@@ -141,6 +140,13 @@ fn complete(openapi: &mut OpenApi) {
     for item in openapi.paths.paths.values_mut() {
         let operations = [&mut item.get, &mut item.put, &mut item.post, &mut item.delete];
         for operation in operations.into_iter().flatten() {
+            for answer in operation.responses.responses.values_mut() {
+                if let RefOr::T(answer) = answer
+                    && answer.description.is_empty()
+                {
+                    "Done".clone_into(&mut answer.description);
+                }
+            }
             operation.responses.responses.insert("default".into(), RefOr::T(problem.clone()));
             // A handler is named for its file, the resource: outside, both make the name.
             let resource = operation.tags.iter().flatten().next().map(|tag| tag.replace(' ', "-"));
@@ -155,8 +161,12 @@ fn complete(openapi: &mut OpenApi) {
 pub(super) fn needs(openapi: &OpenApi) -> Routes {
     let mut routes = Routes::new();
     for (path, item) in &openapi.paths.paths {
-        let operations =
-            [(Method::GET, &item.get), (Method::PUT, &item.put), (Method::POST, &item.post), (Method::DELETE, &item.delete)];
+        let operations = [
+            (Method::GET, &item.get),
+            (Method::PUT, &item.put),
+            (Method::POST, &item.post),
+            (Method::DELETE, &item.delete),
+        ];
         for (method, operation) in operations {
             let Some(security) = operation.as_ref().and_then(|o| o.security.as_ref()) else { continue };
             if let Some(needs) = security.iter().find_map(one_need) {

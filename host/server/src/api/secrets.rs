@@ -36,13 +36,13 @@ impl From<secrets::SecretInfo> for SecretInfo {
 /// The value of a secret.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Value {
+pub(super) struct SecretValue {
     /// The value, up to 64 KiB. Nobody can read it back.
     #[schema(value_type = String, format = Password, write_only)]
     value: SecretString,
 }
 
-impl Wanted for Value {
+impl Wanted for SecretValue {
     const SECRET: bool = true;
 }
 
@@ -67,13 +67,13 @@ pub(super) async fn list(
 #[utoipa::path(
     put, path = "/v1/environments/{environment}/secrets/{name}", tag = "secrets", security(("token" = ["secrets"])),
     params(("environment" = String, Path), ("name" = String, Path)),
-    request_body = Value, responses((status = 200, body = SecretInfo)),
+    request_body = SecretValue, responses((status = 200, body = SecretInfo)),
 )]
 pub(super) async fn set(
     State(api): State<Api>,
     caller: Caller,
     At((environment, name)): At<(EnvironmentName, SecretName)>,
-    Body(Value { value }): Body<Value>,
+    Body(SecretValue { value }): Body<SecretValue>,
 ) -> Result<Answer<SecretInfo>, ApiError> {
     match value.expose_secret().len() {
         0 => return Err(ApiError::BadRequest("an empty value is no secret; to remove one, DELETE it".into())),
@@ -83,7 +83,12 @@ pub(super) async fn set(
     let shared = api.clone();
     let set = shared.finish(async move {
         let info = api.host.outside.set_secret(&environment, &name, &value).await?;
-        api.audit(caller.name.as_str(), "secret-set", format!("secret `{name}` in {environment}, version {}", info.version)).await;
+        api.audit(
+            caller.name.as_str(),
+            "secret-set",
+            format!("secret `{name}` in {environment}, version {}", info.version),
+        )
+        .await;
         Ok(SecretInfo::from(info))
     });
     set.await.map(Answer)

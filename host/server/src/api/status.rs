@@ -145,7 +145,8 @@ pub(super) async fn release_hold(State(api): State<Api>, caller: Caller) -> Resu
     let released = shared.finish(async move {
         if api.host.hold.release().map_err(ApiError::internal)? {
             api.host.store.wake();
-            api.audit(caller.name.as_str(), "release-hold", "triggers and open runs go on after a restore".into()).await;
+            api.audit(caller.name.as_str(), "release-hold", "triggers and open runs go on after a restore".into())
+                .await;
         }
         Ok(Held { held: api.host.hold.is_held() })
     });

@@ -77,7 +77,8 @@ impl Rig {
         use sha2::Digest as _;
         let text = format!("jf_test-{name}");
         let host = &self.built.host;
-        let token = Token { name: name.parse().unwrap(), rights: rights.to_vec(), made: host.clock.now(), expires: None };
+        let token =
+            Token { name: name.parse().unwrap(), rights: rights.to_vec(), made: host.clock.now(), expires: None };
         host.store.add_token(token, sha2::Sha256::digest(text.as_bytes()).into()).await.unwrap();
         text
     }

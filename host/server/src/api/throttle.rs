@@ -109,7 +109,13 @@ mod tests {
 
     #[test]
     fn an_ipv6_customer_is_one_peer() {
-        assert_eq!(Peer::from(Some("2001:db8::1".parse().unwrap())), Peer::from(Some("2001:db8::ffff:2".parse().unwrap())));
-        assert_ne!(Peer::from(Some("2001:db8::1".parse().unwrap())), Peer::from(Some("2001:db8:0:1::1".parse().unwrap())));
+        assert_eq!(
+            Peer::from(Some("2001:db8::1".parse().unwrap())),
+            Peer::from(Some("2001:db8::ffff:2".parse().unwrap()))
+        );
+        assert_ne!(
+            Peer::from(Some("2001:db8::1".parse().unwrap())),
+            Peer::from(Some("2001:db8:0:1::1".parse().unwrap()))
+        );
     }
 }

@@ -39,7 +39,7 @@ impl From<Token> for TokenInfo {
 /// A token to be made.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Wish {
+pub(super) struct TokenWish {
     /// Its name, unique.
     #[schema(value_type = String)]
     name: TokenName,
@@ -50,7 +50,7 @@ pub(super) struct Wish {
     expires_in: Option<String>,
 }
 
-impl Wanted for Wish {}
+impl Wanted for TokenWish {}
 
 /// List tokens
 #[utoipa::path(
@@ -66,21 +66,25 @@ pub(super) async fn list(State(api): State<Api>) -> Result<Answer<Vec<TokenInfo>
 ///
 /// Its text is in the answer, this once.
 #[utoipa::path(
-    post, path = "/v1/tokens", tag = "tokens", security(("token" = ["admin"])), request_body = Wish,
+    post, path = "/v1/tokens", tag = "tokens", security(("token" = ["admin"])), request_body = TokenWish,
     responses((status = 201, body = NewToken)),
 )]
 pub(super) async fn create(
     State(api): State<Api>,
     caller: Caller,
-    Body(wish): Body<Wish>,
+    Body(wish): Body<TokenWish>,
 ) -> Result<(StatusCode, Answer<NewToken>), ApiError> {
-    let Wish { name, mut rights, expires_in } = wish;
+    let TokenWish { name, mut rights, expires_in } = wish;
     rights.sort_unstable();
     rights.dedup();
     if rights.is_empty() {
         return Err(ApiError::BadRequest("a token needs a right: read, deploy, secrets or admin".into()));
     }
-    let lasts = expires_in.as_deref().map(duration).transpose().map_err(|e| ApiError::BadRequest(format!("expires_in: {e}")))?;
+    let lasts = expires_in
+        .as_deref()
+        .map(duration)
+        .transpose()
+        .map_err(|e| ApiError::BadRequest(format!("expires_in: {e}")))?;
     let shared = api.clone();
     let made = shared.finish(async move {
         let expires = lasts.map(|lasts| api.host.clock.now().plus(lasts));
@@ -110,7 +114,8 @@ pub(super) async fn remove(
     let removed = shared.finish(async move {
         let _one = api.revoking.lock().await;
         let now = api.host.clock.now();
-        let lasting_admin = |token: &Token| token.rights.contains(&Right::Admin) && token.expires.is_none_or(|end| now < end);
+        let lasting_admin =
+            |token: &Token| token.rights.contains(&Right::Admin) && token.expires.is_none_or(|end| now < end);
         let tokens = api.host.store.tokens().await?;
         let is_admin = tokens.iter().any(|(token, _)| token.name == name && lasting_admin(token));
         if is_admin && tokens.iter().filter(|(token, _)| lasting_admin(token)).count() == 1 {

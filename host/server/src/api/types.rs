@@ -125,7 +125,9 @@ impl Payload {
         match (&self.data, &self.data_text, &self.data_base64) {
             (None, None, None) => Ok(None),
             // A `Value` has string keys alone: writing it into memory cannot fail.
-            (Some(value), None, None) => Ok(Some((serde_json::to_vec(value).unwrap_or_default().into(), "application/json"))),
+            (Some(value), None, None) => {
+                Ok(Some((serde_json::to_vec(value).unwrap_or_default().into(), "application/json")))
+            }
             (None, Some(text), None) => Ok(Some((text.clone().into_bytes().into(), "text/plain; charset=utf-8"))),
             (None, None, Some(text)) => {
                 let bytes = BASE64_STANDARD.decode(text).map_err(|_| BadPayload::Base64)?;
@@ -143,7 +145,9 @@ fn json_unchanged(bytes: &[u8]) -> Option<Value> {
             Value::Array(items) => items.iter().all(exact),
             Value::Object(members) => members.values().all(exact),
             // A float of this size may be an integer that was rounded.
-            Value::Number(n) => n.is_i64() || n.is_u64() || n.as_f64().is_some_and(|f| f.abs() < 9_007_199_254_740_992.0),
+            Value::Number(n) => {
+                n.is_i64() || n.is_u64() || n.as_f64().is_some_and(|f| f.abs() < 9_007_199_254_740_992.0)
+            }
             _ => true,
         }
     }
@@ -157,7 +161,10 @@ fn json_unchanged(bytes: &[u8]) -> Option<Value> {
 /// A sentence that says what would be right.
 pub fn duration(text: &str) -> Result<Duration, String> {
     let bad = || {
-        format!("`{}` is not a duration: write a whole number and ms, s, m, h, d or w, such as 30d", jackfield_core::ids::shown(text))
+        format!(
+            "`{}` is not a duration: write a whole number and ms, s, m, h, d or w, such as 30d",
+            jackfield_core::ids::shown(text)
+        )
     };
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let number: u64 = text[..digits].parse().map_err(|_| bad())?;

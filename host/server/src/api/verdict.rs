@@ -41,7 +41,8 @@ impl Verdict {
     ) -> Result<Self, ApiError> {
         let mut verdict = Self::default();
         for name in artifacts.keys().filter(|name| !manifest.components.keys().any(|known| known.as_str() == **name)) {
-            let text = format!("there is an artifact for `{}`, and the manifest has no component of that name", shown(name));
+            let text =
+                format!("there is an artifact for `{}`, and the manifest has no component of that name", shown(name));
             verdict.problem(None, "artifacts", text);
         }
         for (name, component) in &manifest.components {
@@ -70,7 +71,9 @@ impl Verdict {
     ) -> Result<Option<Inspection>, ApiError> {
         let key = format!("component.{name}.source");
         let Some(text) = artifacts.get(name.as_str()) else {
-            let text = format!("component `{name}` has no artifact: upload its file, and give its digest under `artifacts.{name}`");
+            let text = format!(
+                "component `{name}` has no artifact: upload its file, and give its digest under `artifacts.{name}`"
+            );
             self.problem(lines.component(name), key, text);
             return Ok(None);
         };
@@ -102,12 +105,20 @@ impl Verdict {
     ) {
         let line = lines.component(name);
         if !inspection.unknown_imports.is_empty() {
-            let imports: Vec<_> = inspection.unknown_imports.iter().map(|import| format!("`{}`", shown(import))).collect();
-            let text = format!("component `{name}` imports {}, which this host does not have; build it against this host's WIT", imports.join(", "));
+            let imports: Vec<_> =
+                inspection.unknown_imports.iter().map(|import| format!("`{}`", shown(import))).collect();
+            let text = format!(
+                "component `{name}` imports {}, which this host does not have; build it against this host's WIT",
+                imports.join(", ")
+            );
             self.problem(line, format!("component.{name}.source"), text);
         }
         for missing in ungranted(name, &component.grants, inspection) {
-            self.problem(lines.grants(name), format!("component.{name}.grants.{}", missing.capability), missing.explain());
+            self.problem(
+                lines.grants(name),
+                format!("component.{name}.grants.{}", missing.capability),
+                missing.explain(),
+            );
         }
         let starts: Vec<_> = manifest.triggers.iter().filter(|t| t.component == *name).map(|t| &t.name).collect();
         if !inspection.handles_events && (!starts.is_empty() || !inspection.handles_requests) {
@@ -116,7 +127,11 @@ impl Verdict {
                 None => format!("component `{name}`"),
             };
             let text = format!("{why} exports no handler: export `jackfield:plugin/handler` from it (the SDKs do)");
-            self.problem(starts.first().map_or(line, |trigger| lines.trigger(trigger)), format!("component.{name}.source"), text);
+            self.problem(
+                starts.first().map_or(line, |trigger| lines.trigger(trigger)),
+                format!("component.{name}.source"),
+                text,
+            );
         }
         let most = api.host.config.executor.memory_bytes;
         if component.limits.memory_bytes > most {
@@ -171,7 +186,8 @@ impl Verdict {
         for (name, kind) in &manifest.connections {
             if api.host.outside.connector(kind).is_none() {
                 let kinds = api.host.outside.kinds().join(", ");
-                let text = format!("connection `{name}`: `{}` is not a kind of connection; there are {kinds}", shown(kind));
+                let text =
+                    format!("connection `{name}`: `{}` is not a kind of connection; there are {kinds}", shown(kind));
                 self.problem(lines.connection(name), format!("connections.{name}.kind"), text);
             } else if let Some(missing) = api.host.outside.missing_connection(scope, manifest, name).await? {
                 self.warnings.push(missing);
@@ -233,7 +249,8 @@ pub(super) struct Lines {
 
 impl Lines {
     pub(super) fn of(text: &str) -> Self {
-        let bare = |part: &str| part.chars().filter(|c| !c.is_whitespace() && *c != '"' && *c != '\'').collect::<String>();
+        let bare =
+            |part: &str| part.chars().filter(|c| !c.is_whitespace() && *c != '"' && *c != '\'').collect::<String>();
         let mut section = String::new();
         let mut lines = Vec::new();
         for (number, line) in (1..).zip(text.lines()) {

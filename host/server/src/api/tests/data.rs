@@ -16,7 +16,8 @@ async fn threat_048_a_secret_is_never_shown() {
     let answer = rig.put(&path, json!({ "value": canary })).await;
     assert_eq!(answer.ok()["version"], 1);
     assert_eq!(rig.put(&path, json!({ "value": canary })).await.ok()["version"], 2);
-    for body in [json!({ "value": { "x": canary } }), json!({ "value": [canary] }), json!({ canary: 1 }), json!(canary)] {
+    for body in [json!({ "value": { "x": canary } }), json!({ "value": [canary] }), json!({ canary: 1 }), json!(canary)]
+    {
         let answer = rig.put(&path, body).await;
         answer.problem(400, "bad-request");
         assert!(!answer.text().contains(canary), "{}", answer.text());
@@ -47,7 +48,8 @@ async fn a_connection_is_checked_whole_and_says_what_it_lacks() {
     assert!(bad["problems"].as_array().unwrap().len() >= 2, "all at once: {bad}");
     assert!(bad["problems"].as_array().unwrap().iter().all(|p| p["key"].is_string()), "{bad}");
 
-    let settings = json!({ "base_url": "https://api.example.com", "credential": { "type": "bearer", "secret": "github-token" } });
+    let settings =
+        json!({ "base_url": "https://api.example.com", "credential": { "type": "bearer", "secret": "github-token" } });
     let set = rig.put(path, json!({ "kind": "http", "settings": settings, "integrations": ["crm"] })).await.ok();
     assert!(set["warnings"][0].as_str().unwrap().contains("jackfield secrets set github-token --env dev"), "{set}");
     rig.put(&format!("{SECRETS}/github-token"), json!({ "value": "x" })).await.ok();
@@ -146,7 +148,9 @@ async fn dead_letters_are_named_or_nothing_happens() {
     for verb in ["resume", "discard"] {
         let path = format!("/v1/dead-letters/{verb}");
         rig.post(&path, json!({ "request": "r1", "runs": [run] })).await.problem(409, "conflict");
-        rig.post(&path, json!({ "request": "r1", "runs": ["01ARZ3NDEKTSV4RRFFQ69G5FAV"] })).await.problem(404, "not-found");
+        rig.post(&path, json!({ "request": "r1", "runs": ["01ARZ3NDEKTSV4RRFFQ69G5FAV"] }))
+            .await
+            .problem(404, "not-found");
         rig.post(&path, json!({ "request": "", "runs": [run] })).await.problem(400, "bad-request");
         rig.post(&path, json!({ "request": "r1", "runs": [] })).await.problem(400, "bad-request");
     }
@@ -277,7 +281,8 @@ async fn the_host_says_how_it_is() {
 #[tokio::test]
 async fn whoever_follows_the_logs_does_not_hold_up_the_end() {
     let rig = Rig::new().await;
-    let request = Request::get("/v1/logs/follow").header(AUTHORIZATION, format!("Bearer {}", rig.admin)).body(Body::empty());
+    let request =
+        Request::get("/v1/logs/follow").header(AUTHORIZATION, format!("Bearer {}", rig.admin)).body(Body::empty());
     let response = rig.send(request.unwrap()).await;
     assert_eq!(response.headers()[CONTENT_TYPE], "application/x-ndjson");
     rig.built.host.health.drain();
@@ -316,7 +321,11 @@ async fn a_backup_is_whole_and_holds_keys_only_if_asked() {
     assert_eq!((manifest.format, manifest.artifacts.as_slice()), (1, &[names[2].to_owned()][..]));
     assert!(found[1].1.starts_with(b"SQLite format 3\0"));
     assert!(found.iter().all(|(_, bytes)| !bytes.windows(11).any(|w| w == b"canary-1188")), "a secret lies open in it");
-    assert_eq!(std::fs::read_dir(rig.built.host.config.data.join("uploads")).map_or(0, Iterator::count), 0, "the copy is gone");
+    assert_eq!(
+        std::fs::read_dir(rig.built.host.config.data.join("uploads")).map_or(0, Iterator::count),
+        0,
+        "the copy is gone"
+    );
 
     let found = entries(&rig, "?with_keys=true").await;
     let key = &found.iter().find(|(name, _)| name == "keys/master.key").expect("it was asked for").1;

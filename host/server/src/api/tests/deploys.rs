@@ -45,14 +45,22 @@ async fn a_deploy_makes_a_version_active_and_says_what_is_missing() {
     let digest = rig.artifact("sync", &[Capability::Http, Capability::Config], true).await;
     let artifacts = json!({ "sync": digest });
     let first = rig.deploy(MANIFEST, artifacts.clone()).await.ok();
-    assert_eq!((&first["integration"], &first["version"], &first["new"]), (&json!("feature-requests"), &json!(1), &json!(true)));
+    assert_eq!(
+        (&first["integration"], &first["version"], &first["new"]),
+        (&json!("feature-requests"), &json!(1), &json!(true))
+    );
     let hook = first["hooks"][0].clone();
     assert_eq!(hook["trigger"], "announced");
     let url = hook["url"].as_str().unwrap();
     let token = url.rsplit('/').next().unwrap();
     assert!(url.starts_with("http://127.0.0.1:8080/hooks/") && token.len() == 22, "128 bits in base64url: {url}");
     let warnings = first["warnings"].to_string();
-    for needed in ["jackfield connections set github", "jackfield connections set servicenow", "jackfield secrets set signing", "jackfield config set feature-requests repository"] {
+    for needed in [
+        "jackfield connections set github",
+        "jackfield connections set servicenow",
+        "jackfield secrets set signing",
+        "jackfield config set feature-requests repository",
+    ] {
         assert!(warnings.contains(needed), "{needed}: {warnings}");
     }
 
@@ -80,7 +88,10 @@ async fn a_deploy_makes_a_version_active_and_says_what_is_missing() {
     assert!(!seen.text().contains(token), "whoever may only look cannot send events: {}", seen.text());
 
     let trail = rig.get("/v1/audit?limit=3").await.ok();
-    assert!(trail.as_array().unwrap().iter().all(|entry| entry["action"] == "deploy" && entry["who"] == "tester"), "{trail}");
+    assert!(
+        trail.as_array().unwrap().iter().all(|entry| entry["action"] == "deploy" && entry["who"] == "tester"),
+        "{trail}"
+    );
     assert!(!trail.to_string().contains(token));
 }
 
@@ -88,7 +99,8 @@ async fn a_deploy_makes_a_version_active_and_says_what_is_missing() {
 async fn everything_that_speaks_against_a_deploy_is_said_at_once_and_nothing_is_changed() {
     let rig = Rig::new().await;
     let digest = rig.artifact("sync", &[Capability::Http, Capability::Kv, Capability::Config], false).await;
-    let manifest = format!("{MANIFEST}\n[component.other]\nsource = \"other.wasm\"\n[component.third]\nsource = \"third.wasm\"\n");
+    let manifest =
+        format!("{MANIFEST}\n[component.other]\nsource = \"other.wasm\"\n[component.third]\nsource = \"third.wasm\"\n");
     let unknown = format!("sha256:{}", "0".repeat(64));
     let artifacts = json!({ "sync": digest, "third": unknown, "stranger": digest });
     let problem = rig.deploy(&manifest, artifacts).await.problem(422, "refused");
@@ -105,7 +117,8 @@ async fn everything_that_speaks_against_a_deploy_is_said_at_once_and_nothing_is_
     ] {
         assert!(texts.contains(needed), "{needed}: {texts}");
     }
-    let ungranted = problem["problems"].as_array().unwrap().iter().find(|p| p["key"] == "component.sync.grants.kv").unwrap();
+    let ungranted =
+        problem["problems"].as_array().unwrap().iter().find(|p| p["key"] == "component.sync.grants.kv").unwrap();
     let line = MANIFEST.lines().position(|l| l == "[component.sync.grants]").unwrap() + 1;
     assert_eq!(ungranted["line"], line, "{ungranted}");
     assert!(problem["detail"].as_str().unwrap().contains("was not deployed to dev"), "{problem}");
@@ -126,7 +139,9 @@ async fn a_manifest_that_does_not_read_is_refused_with_its_lines() {
     assert!(lines.len() >= 2 && lines.iter().all(Option::is_some), "{problem}");
     rig.post(RELEASES, json!({ "manifest": 7, "artifacts": {} })).await.problem(400, "bad-request");
     rig.post(RELEASES, json!({ "manifest": {}, "artifacts": {} })).await.problem(422, "refused");
-    rig.post("/v1/environments/nowhere/releases", json!({ "manifest": MANIFEST, "artifacts": {} })).await.problem(404, "not-found");
+    rig.post("/v1/environments/nowhere/releases", json!({ "manifest": MANIFEST, "artifacts": {} }))
+        .await
+        .problem(404, "not-found");
 }
 
 #[tokio::test]
@@ -159,7 +174,8 @@ async fn a_component_that_could_never_start_here_is_refused() {
     let digest = rig.artifact("sync", &[], true).await;
     let host = &rig.built.host;
     let fits = host.config.executor.memory_bytes >= 1 << 30;
-    let manifest = MANIFEST.replace("source = \"dist/sync.wasm\"", "source = \"dist/sync.wasm\"\nlimits = { memory = \"1GiB\" }");
+    let manifest =
+        MANIFEST.replace("source = \"dist/sync.wasm\"", "source = \"dist/sync.wasm\"\nlimits = { memory = \"1GiB\" }");
     let answer = rig.deploy(&manifest, json!({ "sync": digest })).await;
     if fits {
         answer.ok();

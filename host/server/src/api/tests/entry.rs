@@ -114,7 +114,8 @@ async fn a_login_whose_name_is_taken_does_not_use_the_set_up_token_up() {
 async fn threat_091_failed_logins_are_cut_off_and_good_tokens_go_on() {
     let rig = Rig::new().await;
     let from = |token: &str, last: u8| {
-        let mut request = Request::get("/v1/whoami").header(AUTHORIZATION, format!("Bearer {token}")).body(Body::empty()).unwrap();
+        let mut request =
+            Request::get("/v1/whoami").header(AUTHORIZATION, format!("Bearer {token}")).body(Body::empty()).unwrap();
         request.extensions_mut().insert(ConnectInfo(SocketAddr::from(([192, 0, 2, last], 5))));
         request
     };
@@ -142,7 +143,8 @@ async fn only_a_single_bearer_header_counts() {
         seen(rig.send(request).await).await.problem(401, "unauthenticated");
     }
     let good = format!("bearer {}", rig.admin);
-    let twice = Request::get("/v1/whoami").header(AUTHORIZATION, &good).header(AUTHORIZATION, &good).body(Body::empty());
+    let twice =
+        Request::get("/v1/whoami").header(AUTHORIZATION, &good).header(AUTHORIZATION, &good).body(Body::empty());
     seen(rig.send(twice.unwrap()).await).await.problem(401, "unauthenticated");
     let once = Request::get("/v1/whoami").header(AUTHORIZATION, &good).body(Body::empty()).unwrap();
     seen(rig.send(once).await).await.ok();
@@ -163,7 +165,9 @@ async fn tokens_are_made_listed_and_revoked_at_once() {
     rig.post("/v1/tokens", json!({ "name": "x", "rights": [] })).await.problem(400, "bad-request");
     rig.post("/v1/tokens", json!({ "name": "x", "rights": ["root"] })).await.problem(400, "bad-request");
     rig.post("/v1/tokens", json!({ "name": "Bad Name", "rights": ["read"] })).await.problem(400, "bad-request");
-    rig.post("/v1/tokens", json!({ "name": "x", "rights": ["read"], "expires_in": "soon" })).await.problem(400, "bad-request");
+    rig.post("/v1/tokens", json!({ "name": "x", "rights": ["read"], "expires_in": "soon" }))
+        .await
+        .problem(400, "bad-request");
 
     let list = rig.get("/v1/tokens").await;
     assert!(list.text().contains("\"ci\"") && !list.text().contains(text), "{}", list.text());

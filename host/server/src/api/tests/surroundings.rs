@@ -1,4 +1,4 @@
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use super::super::router::{needs, openapi, surrounded};
 use super::super::state::{Needs, Shared};
@@ -23,20 +23,37 @@ fn the_description_is_complete() {
     let document = serde_json::to_value(description()).unwrap();
     assert!(document["openapi"].as_str().unwrap().starts_with("3.1"));
     let mut names = HashSet::new();
+    let mut bodies = HashMap::new();
     let mut wanted = HashSet::new();
     for (method, path, _) in operations {
         let operation = &document["paths"][&path][method.as_str().to_lowercase()];
         assert!(operation["summary"].is_string(), "{method} {path} has no summary");
         assert!(operation["responses"]["default"].is_object(), "{method} {path}");
         let name = (operation["tags"][0].clone(), operation["operationId"].clone());
-        assert!(names.insert(operation["operationId"].as_str().unwrap().to_owned()), "two operations are called {name:?}");
+        assert!(
+            names.insert(operation["operationId"].as_str().unwrap().to_owned()),
+            "two operations are called {name:?}"
+        );
+        let body = operation.pointer("/requestBody/content/application~1json/schema/$ref");
+        if let Some(body) = body.and_then(Value::as_str) {
+            bodies.entry(body.to_owned()).or_insert_with(Vec::new).push(path.clone());
+        }
+        for answer in operation["responses"].as_object().unwrap().values() {
+            assert!(answer["description"].is_string(), "{method} {path}: {answer}");
+        }
         for parameter in path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}')) {
             let listed = operation["parameters"].as_array().into_iter().flatten();
-            assert!(listed.into_iter().any(|p| p["name"] == parameter && p["in"] == "path"), "{method} {path}: {parameter}");
+            assert!(
+                listed.into_iter().any(|p| p["name"] == parameter && p["in"] == "path"),
+                "{method} {path}: {parameter}"
+            );
         }
         references(operation, &mut wanted);
     }
     references(&document["components"], &mut wanted);
+    // Two types of one name would silently be one in the description.
+    let shared: Vec<_> = bodies.into_iter().filter(|(_, paths)| paths.len() > 1).collect();
+    assert!(shared.len() == 1 && shared[0].0.ends_with("/DeadLetters"), "{shared:?}");
     for reference in wanted {
         assert!(document.pointer(reference.trim_start_matches('#')).is_some(), "{reference} leads nowhere");
     }
@@ -65,7 +82,10 @@ async fn threat_089_every_answer_has_the_headers() {
         assert_eq!(answer.headers["x-content-type-options"], "nosniff");
         assert_eq!(answer.headers["cache-control"], "no-store");
         assert_eq!(answer.headers["x-frame-options"], "DENY");
-        assert!(!answer.headers.keys().any(|name| name.as_str().starts_with("access-control")), "no other origin may read it");
+        assert!(
+            !answer.headers.keys().any(|name| name.as_str().starts_with("access-control")),
+            "no other origin may read it"
+        );
         assert!(!answer.headers.contains_key("set-cookie"));
     }
 }
@@ -73,7 +93,9 @@ async fn threat_089_every_answer_has_the_headers() {
 #[tokio::test]
 async fn threat_089_a_form_cannot_send_a_body() {
     let rig = Rig::new().await;
-    for kind in [None, Some("text/plain"), Some("application/x-www-form-urlencoded"), Some("multipart/form-data; boundary=x")] {
+    for kind in
+        [None, Some("text/plain"), Some("application/x-www-form-urlencoded"), Some("multipart/form-data; boundary=x")]
+    {
         let mut request = Request::post("/v1/login");
         if let Some(kind) = kind {
             request = request.header(CONTENT_TYPE, kind);
@@ -94,11 +116,13 @@ async fn bodies_have_a_limit_and_no_strange_keys() {
     rig.get("/v1/runs?stat=queued").await.problem(400, "bad-request");
     let state = rig.get("/v1/runs?state=finished").await.problem(400, "bad-request");
     assert!(state["detail"].as_str().unwrap().contains("dead-lettered"), "it lists the states: {state}");
-    let name = rig.put("/v1/environments/dev/secrets/GITHUB_TOKEN", json!({ "value": "x" })).await.problem(400, "bad-request");
+    let name =
+        rig.put("/v1/environments/dev/secrets/GITHUB_TOKEN", json!({ "value": "x" })).await.problem(400, "bad-request");
     assert!(name["detail"].as_str().unwrap().contains("lowercase letters"), "it says the rule: {name}");
 
     let declared = Request::put(path).header(CONTENT_TYPE, "application/json").header("content-length", "1048577");
-    let request = declared.header(AUTHORIZATION, format!("Bearer {}", rig.admin)).body(Body::from_stream(never())).unwrap();
+    let request =
+        declared.header(AUTHORIZATION, format!("Bearer {}", rig.admin)).body(Body::from_stream(never())).unwrap();
     seen(rig.send(request).await).await.problem(413, "too-large");
 }
 
@@ -115,7 +139,8 @@ async fn threat_052_a_panic_is_answered_with_an_id_and_nothing_else() {
     let api = Shared::new(rig.built.host.clone(), routes);
     let panics = async || -> &'static str { panic!("the canary of /var/lib/jackfield") };
     let unsaid = async || "it says nothing of what it needs";
-    let routes = Router::new().route("/panics", axum::routing::get(panics)).route("/unsaid", axum::routing::get(unsaid));
+    let routes =
+        Router::new().route("/panics", axum::routing::get(panics)).route("/unsaid", axum::routing::get(unsaid));
     let router = surrounded(routes, api);
     let ask = async |path: &str| {
         let request = Request::get(path).header(AUTHORIZATION, format!("Bearer {}", rig.admin)).body(Body::empty());

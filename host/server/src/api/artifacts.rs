@@ -23,6 +23,7 @@ use super::auth::Caller;
 use super::error::{ApiError, body_error};
 use super::json::{Answer, At, declared_length};
 use super::state::{Api, Shared};
+use super::types::Binary;
 
 /// The largest upload, in bytes.
 pub(super) const UPLOAD_BYTES: u64 = 48 << 20;
@@ -74,7 +75,7 @@ impl From<artifact::Inspection> for Inspection {
 /// same bytes again are answered at once. A refusal (422) has the gate's own code.
 #[utoipa::path(
     post, path = "/v1/artifacts", tag = "artifacts", security(("token" = ["deploy"])),
-    request_body(content = Vec<u8>, content_type = "application/wasm"), responses((status = 201, body = Inspection)),
+    request_body(content = Binary, content_type = "application/wasm"), responses((status = 201, body = Inspection)),
 )]
 pub(super) async fn upload(State(api): State<Api>, caller: Caller, request: Request) -> Result<Response, ApiError> {
     if request.headers().get(CONTENT_TYPE).is_none_or(|kind| kind.as_bytes() != b"application/wasm") {

@@ -7,6 +7,7 @@
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::State;
@@ -18,7 +19,7 @@ use futures_util::stream;
 use http::HeaderValue;
 use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use serde::{Deserialize, Serialize};
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use utoipa::{IntoParams, ToSchema};
 use zeroize::Zeroizing;
 
@@ -27,7 +28,7 @@ use super::auth::Caller;
 use super::error::ApiError;
 use super::json::Params;
 use super::state::Api;
-use super::types::Time;
+use super::types::{Binary, Time};
 use crate::config::MasterKeySource;
 
 /// Entries of the archive, also the names of what they are in the data folder.
@@ -71,7 +72,7 @@ pub(super) struct Query {
 /// A tar stream. It is whole if it ends as a tar does; a stream that breaks off is no backup.
 #[utoipa::path(
     post, path = "/v1/backup", tag = "host", security(("token" = ["admin"])), params(Query),
-    responses((status = 200, body = Vec<u8>, content_type = "application/x-tar")),
+    responses((status = 200, body = Binary, content_type = "application/x-tar")),
 )]
 pub(super) async fn backup(
     State(api): State<Api>,
@@ -79,10 +80,19 @@ pub(super) async fn backup(
     Params(query): Params<Query>,
 ) -> Result<Response, ApiError> {
     let host = &api.host;
+    // Each holds a second copy of the database until it is read to its end.
+    let permit = Arc::clone(&api.backups)
+        .try_acquire_owned()
+        .map_err(|_| ApiError::Conflict("another backup is being taken; wait until it is done".into()))?;
     let made = host.clock.now();
     let keys = if query.with_keys { Some(master_key(&host.config.master_key)?) } else { None };
     let copy = TemporaryFile::unmade(&api, "backup").await?;
-    host.store.backup(copy.path()).await?;
+    let copying = Arc::clone(&api);
+    let copied = api.finish(async move {
+        copying.host.store.backup(copy.path()).await?;
+        Ok(copy)
+    });
+    let copy = copied.await?;
 
     let artifacts = host.config.data.join(ARTIFACTS);
     let names = tokio::task::spawn_blocking(move || list(&artifacts)).await.map_err(ApiError::internal)?;
@@ -97,12 +107,22 @@ pub(super) async fn backup(
     let with = if query.with_keys { "with the master key" } else { "without keys" };
     api.audit(caller.name.as_str(), "backup", format!("begun, {with}")).await;
 
-    let archive = Archive { manifest, copy, data: host.config.data.clone(), keys, made: made.as_millis() / 1_000 };
+    let archive = Archive {
+        manifest,
+        copy,
+        data: host.config.data.clone(),
+        keys,
+        made: made.as_millis() / 1_000,
+        _permit: permit,
+    };
     let (pieces, received) = mpsc::channel(PIECES);
     // Owned by the stream it feeds: when the caller hangs up, the next piece fails and it ends.
     drop(tokio::task::spawn_blocking(move || {
         let mut pipe = Pipe { pieces, full: Vec::with_capacity(PIECE) };
-        if let Err(error) = archive.write(&mut pipe).and_then(|()| pipe.flush()) {
+        let written = archive.write(&mut pipe).and_then(|()| pipe.flush());
+        // Before the stream ends: whoever has read it whole may ask for the next one.
+        drop(archive);
+        if let Err(error) = written {
             tracing::error!(%error, "a backup broke off");
             let _ = pipe.pieces.blocking_send(Err(error));
         }
@@ -158,6 +178,7 @@ struct Archive {
     data: PathBuf,
     keys: Option<Zeroizing<Vec<u8>>>,
     made: i64,
+    _permit: OwnedSemaphorePermit,
 }
 
 impl Archive {

@@ -65,10 +65,7 @@ pub(super) struct ConnectionWish {
     integrations: Vec<IntegrationName>,
 }
 
-impl Wanted for ConnectionWish {
-    // Somebody will write a password where the name of a secret belongs.
-    const SECRET: bool = true;
-}
+impl Wanted for ConnectionWish {}
 
 /// List connections
 #[utoipa::path(

@@ -1,6 +1,7 @@
 //! What guests logged: of one run, of late, and as it is written.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::State;
@@ -24,6 +25,10 @@ use super::types::{Attribute, Time, attributes};
 /// Lines of one answer, if the caller names no other number, and at most.
 const LINES: usize = 1_000;
 const MOST_LINES: usize = 10_000;
+
+/// After so much silence a follower is sent an empty line: one that is gone is noticed, and a proxy
+/// does not take the connection for dead.
+const SILENCE: Duration = Duration::from_secs(20);
 
 /// One line of a guest's log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -168,7 +173,8 @@ pub(super) async fn recent(
 
 /// Log lines as they are written
 ///
-/// One JSON object a line, until the caller hangs up: a log line, or `{"missed": n}` where the reader was too slow.
+/// One JSON object a line, until the caller hangs up: a log line, or `{"missed": n}` where the reader was too slow. An
+/// empty line means nothing.
 #[utoipa::path(
     get, path = "/v1/logs/follow", tag = "logs", security(("token" = ["read"])), params(Filter),
     responses((status = 200, body = LogLine, content_type = "application/x-ndjson")),
@@ -177,7 +183,7 @@ pub(super) async fn follow(State(api): State<Api>, Params(filter): Params<Filter
     let (filter, _) = filter.found(&api).await?;
     let permit = Arc::clone(&api.followers).try_acquire_owned().map_err(|_| ApiError::TooMany {
         what: "too many readers follow the logs already".into(),
-        retry_after: std::time::Duration::from_secs(10),
+        retry_after: Duration::from_secs(10),
     })?;
     let draining = api.host.health.draining().clone();
     let lines = stream::unfold((api.host.logs.follow(filter), permit), move |reader| {
@@ -191,7 +197,10 @@ pub(super) async fn follow(State(api): State<Api>, Params(filter): Params<Filter
 type Reader = (Follow, OwnedSemaphorePermit);
 
 async fn next_line((mut follow, permit): Reader) -> Option<(Result<Bytes, serde_json::Error>, Reader)> {
-    let line = match follow.next().await? {
+    let Ok(next) = tokio::time::timeout(SILENCE, follow.next()).await else {
+        return Some((Ok(Bytes::from_static(b"\n")), (follow, permit)));
+    };
+    let line = match next? {
         Followed::Line(line) => to_vec(&LogLine::from((*line).clone())),
         Followed::Missed(missed) => to_vec(&Missed { missed }),
     };

@@ -49,6 +49,7 @@ pub(super) struct Shared {
     pub(super) uploads: Semaphore,
     pub(super) waiters: Semaphore,
     pub(super) followers: Arc<Semaphore>,
+    pub(super) backups: Arc<Semaphore>,
     /// One deploy at a time: what was checked is what is released.
     pub(super) deploying: Mutex<()>,
     /// One token's end at a time: two must not each think that the other one stays.
@@ -69,6 +70,7 @@ impl Shared {
             uploads: Semaphore::new(UPLOADS),
             waiters: Semaphore::new(WAITERS),
             followers: Arc::new(Semaphore::new(FOLLOWERS)),
+            backups: Arc::new(Semaphore::new(1)),
             deploying: Mutex::new(()),
             revoking: Mutex::new(()),
             changes: TaskTracker::new(),

@@ -12,7 +12,9 @@ use jackfield_core::clock::Timestamp;
 use jackfield_core::event::Attributes;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use serde_json::Value;
-use utoipa::ToSchema;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, Schema, SchemaFormat, Type};
+use utoipa::{PartialSchema, ToSchema};
 
 /// A moment: RFC 3339 in UTC, to the millisecond.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ToSchema)]
@@ -179,6 +181,18 @@ pub fn duration(text: &str) -> Result<Duration, String> {
     };
     number.checked_mul(millis).map(Duration::from_millis).ok_or_else(bad)
 }
+
+/// Bytes as they are, in the description: a body that is no JSON.
+pub(super) enum Binary {}
+
+impl PartialSchema for Binary {
+    fn schema() -> RefOr<Schema> {
+        let binary = Some(SchemaFormat::KnownFormat(KnownFormat::Binary));
+        ObjectBuilder::new().schema_type(Type::String).format(binary).into()
+    }
+}
+
+impl ToSchema for Binary {}
 
 /// An answer that says only that something is done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]

@@ -1,4 +1,7 @@
+use futures_util::StreamExt as _;
+use jackfield_core::logs::Level;
 use jackfield_core::outcome::Usage;
+use jackfield_core::redact::Redactor;
 use jackfield_core::run::AttemptRecord;
 use jackfield_core::store::queue::{Ending, JournalEnd, Room, Settle};
 
@@ -288,6 +291,36 @@ async fn whoever_follows_the_logs_does_not_hold_up_the_end() {
     rig.built.host.health.drain();
     let end = tokio::time::timeout(Duration::from_secs(10), to_bytes(response.into_body(), 1 << 20)).await;
     assert_eq!(end.expect("it went on").unwrap(), Bytes::new());
+}
+
+#[tokio::test]
+async fn log_lines_arrive_as_they_are_written() {
+    let rig = Rig::new().await;
+    rig.released("crm").await;
+    let run = rig.post(RUNS, json!({})).await.ok()["run"].as_str().unwrap().to_owned();
+    let path = format!("/v1/logs/follow?environment=dev&level=warn&run={}", &run[..20]);
+    let request = Request::get(path).header(AUTHORIZATION, format!("Bearer {}", rig.admin)).body(Body::empty());
+    let mut lines = rig.send(request.unwrap()).await.into_body().into_data_stream();
+
+    let host = &rig.built.host;
+    let target = host.store.run(run.parse().unwrap()).await.unwrap().summary.target;
+    let log = host.logs.attempt(run.parse().unwrap(), 1, &target, 1 << 20, Redactor::none());
+    log.write(Level::Info, "below the level", &[]);
+    log.write(Level::Warn, "no channel\u{1b}[0m", &[("channel".into(), "#general".into())]);
+    let line = tokio::time::timeout(Duration::from_secs(20), lines.next()).await.expect("it came").unwrap().unwrap();
+    let text = std::str::from_utf8(&line).unwrap();
+    assert!(text.ends_with('\n') && !text.trim_end().chars().any(char::is_control), "{text:?}");
+    let line: Value = serde_json::from_str(text).unwrap();
+    assert_eq!((&line["level"], &line["run"], &line["attempt"]), (&json!("warn"), &json!(run), &json!(1)));
+    assert_eq!(line["attributes"], json!([{ "name": "channel", "value": "#general" }]));
+    assert!(line["at"].as_str().unwrap().ends_with('Z'));
+
+    until("the lines of the run", async || {
+        rig.get(&format!("/v1/runs/{run}/logs")).await.ok().as_array().unwrap().len() == 2
+    })
+    .await;
+    let recent = rig.get("/v1/logs?integration=crm&limit=1").await.ok();
+    assert_eq!(recent[0], line);
 }
 
 async fn entries(rig: &Rig, query: &str) -> Vec<(String, Vec<u8>)> {

@@ -184,3 +184,23 @@ async fn a_component_that_could_never_start_here_is_refused() {
         assert_eq!(problem["problems"][0]["key"], "component.sync.limits.memory");
     }
 }
+
+#[tokio::test]
+async fn a_deploy_whose_caller_hangs_up_is_carried_out_whole_or_not_at_all() {
+    let rig = Rig::new().await;
+    let digest = rig.artifact("sync", &[], true).await;
+    let active = || {
+        let all = rig.built.host.releases.all();
+        all.first().map(|release| release.version.number)
+    };
+    for patience in 0..25 {
+        let manifest = MANIFEST.replace("every feature", &format!("the feature {patience}"));
+        let deploy = rig.deploy(&manifest, json!({ "sync": digest }));
+        let _hung_up = tokio::time::timeout(Duration::from_micros(400 * patience), deploy).await;
+        // The next one waits until this one is through, so afterwards there is nothing half done.
+        rig.deploy(&manifest, json!({ "nobody": digest })).await.problem(422, "refused");
+        let stored = rig.built.host.store.releases().await.unwrap();
+        assert_eq!(active(), stored.first().map(|release| release.version.number), "after {patience}");
+    }
+    assert!(active().is_some(), "none of them had the time");
+}

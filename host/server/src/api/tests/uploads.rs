@@ -100,3 +100,31 @@ async fn half_an_upload_of_an_earlier_run_goes_at_the_start() {
     let _again = router(rig.built.host.clone());
     assert_eq!(rig.left_over(), 0);
 }
+
+#[tokio::test]
+async fn threat_023_only_so_many_uploads_at_once_are_read() {
+    let rig = Arc::new(Rig::new().await);
+    let read = Arc::new(AtomicUsize::new(0));
+    // A body that says when it is first asked for, and never comes.
+    let slow = |read: &Arc<AtomicUsize>| {
+        let read = Arc::clone(read);
+        Body::from_stream(stream::poll_fn(move |_| {
+            read.fetch_add(1, Ordering::Relaxed);
+            std::task::Poll::<Option<Result<Bytes, std::io::Error>>>::Pending
+        }))
+    };
+    let mut uploads = tokio::task::JoinSet::new();
+    let mut first = None;
+    for _ in 0..4 {
+        let (rig, body) = (Arc::clone(&rig), slow(&read));
+        first = Some(uploads.spawn(async move { rig.upload(body).await.status }));
+    }
+    until("four uploads", async || read.load(Ordering::Relaxed) == 4).await;
+    let fifth = rig.upload(Body::from(COMPONENT.to_vec()));
+    tokio::pin!(fifth);
+    let early = tokio::time::timeout(Duration::from_millis(100), &mut fifth).await;
+    assert!(early.is_err(), "the fifth did not wait");
+    first.unwrap().abort();
+    fifth.await.ok();
+    until("the end of the aborted upload's file", async || rig.left_over() == 3).await;
+}

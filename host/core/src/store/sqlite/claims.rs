@@ -83,16 +83,15 @@ fn claim_one(ledger: &mut Ledger, run: RunId) -> Result<Option<Claim>, Fault> {
     // The owner, the attempt and whether it is alone are on disk before the attempt starts: one that
     // takes the whole process down must still be known.
     let alone = entry.suspect;
-    let mut update = ledger.conn.prepare_cached(
-        "UPDATE queue SET state = 1, fence = fence + 1, begun = begun + 1, started = ?2, alone = ?3 WHERE run = ?1
-         RETURNING fence, window_start, used, failed, hard, faults, begun",
+    // Two statements: RETURNING would make a table in memory for each claim.
+    let mut select = ledger.conn.prepare_cached(
+        "SELECT fence + 1, window_start, used, failed, hard, faults, begun FROM queue WHERE run = ?1",
     )?;
-    let (claim, begun) = update.query_row(params![run.to_bytes(), ledger.now.0, alone], |row| {
+    let target = ledger.names.target(entry.target).ok_or_else(|| bad_row("a run's target has no names"))?;
+    let (claim, begun) = select.query_row([run.to_bytes()], |row| {
         let claim = Claim {
             fence: Fence { run, number: row.get::<_, i64>(0)? as u64 },
-            target: crate::run::Target::clone(
-                &ledger.names.target(entry.target).ok_or(rusqlite::Error::QueryReturnedNoRows)?.target,
-            ),
+            target: target.target.clone(),
             event: Arc::clone(&event),
             accepted: Timestamp(row.get(1)?),
             attempt: row.get::<_, u32>(2)? + 1,
@@ -104,8 +103,15 @@ fn claim_one(ledger: &mut Ledger, run: RunId) -> Result<Option<Claim>, Fault> {
         };
         Ok((claim, row.get::<_, u32>(6)?))
     })?;
-    drop(update);
-    let chunks = if begun > 1 { journal::count(&ledger.conn, run)? } else { 0 };
+    drop(select);
+    ledger
+        .conn
+        .prepare_cached(
+            "UPDATE queue SET state = 1, fence = ?2, begun = begun + 1, started = ?3, alone = ?4 WHERE run = ?1",
+        )?
+        .execute(params![run.to_bytes(), claim.fence.number as i64, ledger.now.0, alone])?;
+    ledger.recent.forget(run);
+    let chunks = if begun > 0 { journal::count(&ledger.conn, run)? } else { 0 };
     let place = Place::Running { alone };
     ledger.put(run, Some(Entry { place, fence: claim.fence.number, chunks, ..entry }));
     Ok(Some(Claim { journaled: chunks > 0, ..claim }))

@@ -19,6 +19,6 @@ mod generated {
     });
 }
 
-pub(crate) use generated::jackfield::plugin;
-pub(crate) use generated::exports::jackfield::plugin::handler;
 pub(crate) use generated::IntegrationPre;
+pub(crate) use generated::exports::jackfield::plugin::handler;
+pub(crate) use generated::jackfield::plugin;

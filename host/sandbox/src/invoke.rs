@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jackfield_core::artifact::Digest;
+use jackfield_core::hatch::Hatch;
 use jackfield_core::outcome::{Outcome, Usage};
 use jackfield_core::ports::sandbox::{HostFault, Report, Sandbox, Work};
 use tokio_util::task::TaskTracker;
@@ -42,14 +43,15 @@ impl Code for CodeStore {
 }
 
 type Linked = Arc<IntegrationPre<State>>;
+/// Components linked with what their grants mention, for as long as their code is kept.
+type Shelf = HashMap<(Digest, Set), (Weak<Component>, Linked)>;
 
 /// Runs guests in the engine.
 pub struct WasmSandbox {
     engine: wasmtime::Engine,
     code: Arc<dyn Code>,
     linkers: Linkers,
-    /// Components linked with what their grants mention, for as long as their code is kept.
-    linked: Mutex<HashMap<(Digest, Set), (Weak<Component>, Linked)>>,
+    linked: Mutex<Shelf>,
     /// The clock of the engine stops with its last owner.
     _ticking: Option<Engine>,
 }
@@ -89,7 +91,7 @@ impl WasmSandbox {
         Ok(Ok(linked))
     }
 
-    fn shelf(&self) -> MutexGuard<'_, HashMap<(Digest, Set), (Weak<Component>, Linked)>> {
+    fn shelf(&self) -> MutexGuard<'_, Shelf> {
         self.linked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -121,6 +123,7 @@ impl Sandbox for WasmSandbox {
         let clocks = Clocks::start(work.limits.cpu, work.limits.timeout);
         let calls = TaskTracker::new();
         let mut store = self.store(&work, &clocks, &calls);
+        let ended = Ended(Arc::clone(&work.hatch));
         let mut start = Duration::ZERO;
         let ending = {
             let lowered = event::Lowered::new(&work.event);
@@ -148,8 +151,7 @@ impl Sandbox for WasmSandbox {
             }
         };
         let wall = clocks.wall();
-        // Before the store goes: a body that ends with it was not finished by the guest.
-        work.hatch.guest_returned();
+        drop(ended);
         store.data().stdio.end();
         let memory_peak_bytes = store.data().memory.peak_bytes();
         let outcome = ending::outcome(ending, store.data(), &work.limits, &clocks);
@@ -159,6 +161,17 @@ impl Sandbox for WasmSandbox {
         calls.wait().await;
         let usage = Usage { wall, cpu: clocks.cpu(), start, memory_peak_bytes, ..Usage::default() };
         Ok(Report { outcome: outcome?, usage })
+    }
+}
+
+/// Tells the hatch that the guest's code runs no more, however that came: also when the host panics or
+/// lets go of the attempt. It goes before the store does, because a body that ends with the store was
+/// not finished by the guest.
+struct Ended(Arc<Hatch>);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        self.0.guest_returned();
     }
 }
 

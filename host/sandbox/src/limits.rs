@@ -217,10 +217,7 @@ pub(crate) struct Measured<F> {
 impl<F: Future> Future for Measured<F> {
     type Output = F::Output;
 
-    fn poll(
-        mut self: std::pin::Pin<&mut Self>,
-        context: &mut std::task::Context<'_>,
-    ) -> std::task::Poll<Self::Output> {
+    fn poll(mut self: std::pin::Pin<&mut Self>, context: &mut std::task::Context<'_>) -> std::task::Poll<Self::Output> {
         let before = thread_cpu_ns();
         self.clocks.poll_began.store(before, Ordering::Relaxed);
         let polled = self.future.as_mut().poll(context);

@@ -1,9 +1,7 @@
 //! `kv`: keys and values, kept across runs.
 
 use jackfield_core::hatch::Stop;
-use jackfield_core::ports::kv::{
-    Addition, Assignment, Condition, KvCall, KvEntry, KvError, KvOperation, KvValue,
-};
+use jackfield_core::ports::kv::{Addition, Assignment, Condition, KvCall, KvEntry, KvError, KvOperation, KvValue};
 use serde_bytes::ByteBuf;
 use wasmtime::Result;
 use wasmtime::component::{HasSelf, Linker};
@@ -108,11 +106,7 @@ impl kv::Host for State {
         self.kv(&connection, call, flag).await
     }
 
-    async fn batch(
-        &mut self,
-        connection: String,
-        operations: Vec<kv::Operation>,
-    ) -> Result<Result<bool, kv::Error>> {
+    async fn batch(&mut self, connection: String, operations: Vec<kv::Operation>) -> Result<Result<bool, kv::Error>> {
         let operations = operations.into_iter().map(operation).collect();
         self.kv(&connection, KvCall::Batch(operations), flag).await
     }
@@ -131,11 +125,9 @@ fn entry(entry: KvEntry) -> kv::Entry {
 
 fn operation(operation: kv::Operation) -> KvOperation {
     match operation {
-        kv::Operation::Set(set) => KvOperation::Set(Assignment {
-            key: set.key,
-            value: ByteBuf::from(set.value),
-            ttl_seconds: set.ttl_seconds,
-        }),
+        kv::Operation::Set(set) => {
+            KvOperation::Set(Assignment { key: set.key, value: ByteBuf::from(set.value), ttl_seconds: set.ttl_seconds })
+        }
         kv::Operation::Remove(key) => KvOperation::Remove(key),
         kv::Operation::Increment(add) => KvOperation::Increment(Addition { key: add.key, by: add.by }),
         kv::Operation::Check(condition) => {

@@ -40,10 +40,11 @@ pub(super) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
 pub(super) fn link_types(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     types::add_to_linker::<State, WasiHttp>(linker, &(&LinkOptions::default()).into(), State::http)?;
     linker.allow_shadowing(true);
-    linker.instance("wasi:http/types@0.2.12")?.func_wrap(
-        "[method]outgoing-body.write",
-        |mut store, (body,): (Resource<HostOutgoingBody>,)| Ok((store.data_mut().write_body(body)?,)),
-    )?;
+    linker
+        .instance("wasi:http/types@0.2.12")?
+        .func_wrap("[method]outgoing-body.write", |mut store, (body,): (Resource<HostOutgoingBody>,)| {
+            Ok((store.data_mut().write_body(body)?,))
+        })?;
     linker.allow_shadowing(false);
     Ok(())
 }
@@ -69,7 +70,10 @@ impl Held {
 
 impl State {
     /// `outgoing-body.write`, with a stream that counts.
-    fn write_body(&mut self, body: Resource<HostOutgoingBody>) -> wasmtime::Result<Result<Resource<DynOutputStream>, ()>> {
+    fn write_body(
+        &mut self,
+        body: Resource<HostOutgoingBody>,
+    ) -> wasmtime::Result<Result<Resource<DynOutputStream>, ()>> {
         let hatch = Arc::clone(&self.hatch);
         let stream = types::HostOutgoingBody::write(&mut self.http(), body)?;
         if let Ok(stream) = &stream {

@@ -29,21 +29,18 @@ async fn beside_a_neighbour(hostile: &Guest, limits: Limits, at_once: usize, che
     let cell = Cell::new();
     let digest = cell.add(hostile);
     let healthy = cell.add(&Guest::new("", DONE));
-    let mut attempts = JoinSet::new();
-    let mut rigs = Vec::new();
+    let mut prepared = Vec::new();
     for _ in 0..at_once {
         let (rig, hatch) = testing::hatch(limits, all_denied()).await;
-        let sandbox = Arc::clone(&cell.sandbox);
-        let work = work(digest, limits, all_denied(), &hatch, event());
-        attempts.spawn(async move { sandbox.invoke(work).await });
-        rigs.push(rig);
+        prepared.push((rig, work(digest, limits, all_denied(), &hatch, event())));
     }
     let (_rig, hatch) = testing::hatch(Limits::default(), all_denied()).await;
     let stop = Arc::new(AtomicBool::new(false));
     let ran = Arc::new(AtomicU32::new(0));
-    let neighbour = {
+    let mut neighbour = JoinSet::new();
+    {
         let (sandbox, stop, ran) = (Arc::clone(&cell.sandbox), Arc::clone(&stop), Arc::clone(&ran));
-        tokio::spawn(async move {
+        neighbour.spawn(async move {
             while !stop.load(Ordering::Relaxed) {
                 let work = work(healthy, Limits::default(), all_denied(), &hatch, event());
                 let report = sandbox.invoke(work).await.expect("the host serves the neighbour");
@@ -51,8 +48,18 @@ async fn beside_a_neighbour(hostile: &Guest, limits: Limits, at_once: usize, che
                 ran.fetch_add(1, Ordering::Relaxed);
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
-        })
-    };
+        });
+    }
+    while ran.load(Ordering::Relaxed) == 0 {
+        tokio::task::yield_now().await;
+    }
+    let mut attempts = JoinSet::new();
+    let mut rigs = Vec::new();
+    for (rig, work) in prepared {
+        let sandbox = Arc::clone(&cell.sandbox);
+        attempts.spawn(async move { sandbox.invoke(work).await });
+        rigs.push(rig);
+    }
     let mut slowest = Duration::ZERO;
     while let Some(report) = attempts.join_next().await {
         let report = report.expect("no panic").expect("the host is not to blame");
@@ -60,8 +67,7 @@ async fn beside_a_neighbour(hostile: &Guest, limits: Limits, at_once: usize, che
         slowest = slowest.max(report.usage.wall.saturating_sub(limits.timeout));
     }
     stop.store(true, Ordering::Relaxed);
-    neighbour.await.expect("the neighbour never fails");
-    assert!(ran.load(Ordering::Relaxed) > 0, "the neighbour ran");
+    neighbour.join_next().await.expect("it is there").expect("the neighbour never fails");
     // Clean: the same component runs again.
     let again = cell.attempt(healthy, Limits::default(), all_denied()).await;
     assert_eq!(again.outcome(), &Outcome::Succeeded { output: None });
@@ -105,7 +111,9 @@ const SLEEP: &str = r#"
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn threat_003_a_guest_that_waits_for_ever_is_stopped() {
     let hour = "(call $timer (i64.const 3_600_000_000_000))";
-    let poll = format!("(i32.store (i32.const 2048) {hour}) (call $poll (i32.const 2048) (i32.const 1) (i32.const 2056)) {DONE}");
+    let poll = format!(
+        "(i32.store (i32.const 2048) {hour}) (call $poll (i32.const 2048) (i32.const 1) (i32.const 2056)) {DONE}"
+    );
     let block = format!("(call $block {hour}) {DONE}");
     for body in [poll, block] {
         let guest = Guest::new(SLEEP, body);

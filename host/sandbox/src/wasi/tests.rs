@@ -165,7 +165,11 @@ async fn last_words_explain_a_trap() {
         other => panic!("{other:?}"),
     }
     // No words at all.
-    match Cell::new().run(&Guest::new(PRINT, "(call $exit (i32.const 1)) (unreachable)"), Limits::default()).await.outcome() {
+    match Cell::new()
+        .run(&Guest::new(PRINT, "(call $exit (i32.const 1)) (unreachable)"), Limits::default())
+        .await
+        .outcome()
+    {
         Outcome::Trapped { message, .. } => assert_eq!(message, "the guest called exit with status 1"),
         other => panic!("{other:?}"),
     }

@@ -26,7 +26,8 @@ fn code_of_the_compile_process_fits_the_running_engine() {
 fn the_gate_and_the_engine_allow_the_same() {
     for component_async in [false, true] {
         let config = shared_config(&options(component_async, true));
-        assert_eq!(config.get_wasm_features(), features(component_async));
+        let engine = wasmtime::Engine::new(&config).unwrap();
+        assert_eq!(engine.get_wasm_features(), features(component_async));
     }
 }
 

@@ -148,9 +148,9 @@ fn admit(ledger: &mut Ledger, scope: ScopeId, target: &Target, bytes: u64) -> Re
         return Ok(());
     }
     let (have, cap, what, setting) = if too_large || (!too_many && !drained(count.ready_bytes, bytes_cap)) {
-        (count.ready_bytes, bytes_cap, "bytes of events", "store.queue_bytes")
+        (count.ready_bytes, bytes_cap, "bytes of events", "queue.bytes")
     } else {
-        (count.ready, runs_cap, "runs", "store.queue_runs")
+        (count.ready, runs_cap, "runs", "queue.runs")
     };
     let text = format!(
         "the queue of {} holds {have} {what}; its cap is {cap} ({setting}), and it takes more once it has drained to 80 %",

@@ -69,10 +69,48 @@ const WASI: &[&str] = &[
      }",
     "package wasi:http@0.2.6;
      interface types {
+       use wasi:io/poll@0.2.6.{pollable};
        use wasi:io/streams@0.2.6.{output-stream};
+       record DNS-error-payload { rcode: option<string>, info-code: option<u16> }
+       record TLS-alert-received-payload { alert-id: option<u8>, alert-message: option<string> }
+       record field-size-payload { field-name: option<string>, field-size: option<u32> }
+       variant error-code {
+         DNS-timeout, DNS-error(DNS-error-payload), destination-not-found, destination-unavailable,
+         destination-IP-prohibited, destination-IP-unroutable, connection-refused, connection-terminated,
+         connection-timeout, connection-read-timeout, connection-write-timeout, connection-limit-reached,
+         TLS-protocol-error, TLS-certificate-error, TLS-alert-received(TLS-alert-received-payload),
+         HTTP-request-denied, HTTP-request-length-required, HTTP-request-body-size(option<u64>),
+         HTTP-request-method-invalid, HTTP-request-URI-invalid, HTTP-request-URI-too-long,
+         HTTP-request-header-section-size(option<u32>), HTTP-request-header-size(option<field-size-payload>),
+         HTTP-request-trailer-section-size(option<u32>), HTTP-request-trailer-size(field-size-payload),
+         HTTP-response-incomplete, HTTP-response-header-section-size(option<u32>),
+         HTTP-response-header-size(field-size-payload), HTTP-response-body-size(option<u64>),
+         HTTP-response-trailer-section-size(option<u32>), HTTP-response-trailer-size(field-size-payload),
+         HTTP-response-transfer-coding(option<string>), HTTP-response-content-coding(option<string>),
+         HTTP-response-timeout, HTTP-upgrade-failed, HTTP-protocol-error, loop-detected, configuration-error,
+         internal-error(option<string>),
+       }
+       variant scheme { HTTP, HTTPS, other(string) }
        resource fields { constructor(); }
-       resource outgoing-request { constructor(headers: fields); body: func() -> result<outgoing-body>; }
+       resource outgoing-request {
+         constructor(headers: fields);
+         body: func() -> result<outgoing-body>;
+         set-path-with-query: func(path-with-query: option<string>) -> result;
+         set-scheme: func(scheme: option<scheme>) -> result;
+         set-authority: func(authority: option<string>) -> result;
+       }
+       resource request-options;
        resource outgoing-body { write: func() -> result<output-stream>; }
+       resource incoming-response { status: func() -> u16; }
+       resource future-incoming-response {
+         subscribe: func() -> pollable;
+         get: func() -> option<result<result<incoming-response, error-code>>>;
+       }
+     }
+     interface outgoing-handler {
+       use types.{outgoing-request, request-options, future-incoming-response, error-code};
+       handle: func(request: outgoing-request, options: option<request-options>)
+         -> result<future-incoming-response, error-code>;
      }",
     "package test:guests;
      interface things { resource thing; }
@@ -91,6 +129,7 @@ const WASI: &[&str] = &[
        import wasi:cli/stderr@0.2.6;
        import wasi:filesystem/preopens@0.2.6;
        import wasi:http/types@0.2.6;
+       import wasi:http/outgoing-handler@0.2.6;
      }
      world maker { include guest; export things; }",
 ];

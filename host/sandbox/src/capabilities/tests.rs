@@ -7,12 +7,13 @@ use jackfield_core::hatch::Hatch;
 use jackfield_core::hatch::testing::{self, Rig, responds};
 use jackfield_core::limits::{Limit, Limits};
 use jackfield_core::outcome::Outcome;
+use jackfield_core::ports::sandbox::Sandbox as _;
 use tokio_util::task::TaskTracker;
 use wasmtime_wasi_http::{Error, WasiBody, WasiHttpHooks};
 
 use super::wasi_http::Hooks;
 use super::*;
-use crate::testing::{Cell, DONE, Guest, all_denied};
+use crate::testing::{Cell, DONE, Guest, all_denied, event, work};
 
 fn set(capabilities: &[Capability]) -> Set {
     Set::of(&Grants { deny: capabilities.to_vec(), ..Grants::default() })
@@ -250,4 +251,95 @@ async fn a_denied_fetch_is_told_so() {
     let mut request = post(full("x"), None);
     *request.uri_mut() = "http://other.test/".parse().unwrap();
     assert!(matches!(desk.send(request).await, Err(Error::HttpRequestDenied)));
+}
+
+/// Two requests at once by `wasi:http`; answers with the order and the status of what came back.
+fn fetches_two() -> Guest {
+    let imports = r#"
+        (import "wasi:http/types@0.2.6" "[constructor]fields" (func $fields (result i32)))
+        (import "wasi:http/types@0.2.6" "[constructor]outgoing-request" (func $request (param i32) (result i32)))
+        (import "wasi:http/types@0.2.6" "[method]outgoing-request.set-scheme"
+            (func $scheme (param i32 i32 i32 i32 i32) (result i32)))
+        (import "wasi:http/types@0.2.6" "[method]outgoing-request.set-authority"
+            (func $authority (param i32 i32 i32 i32) (result i32)))
+        (import "wasi:http/types@0.2.6" "[method]outgoing-request.set-path-with-query"
+            (func $path (param i32 i32 i32 i32) (result i32)))
+        (import "wasi:http/outgoing-handler@0.2.6" "handle" (func $handle_request (param i32 i32 i32 i32)))
+        (import "wasi:http/types@0.2.6" "[method]future-incoming-response.subscribe"
+            (func $subscribe (param i32) (result i32)))
+        (import "wasi:http/types@0.2.6" "[method]future-incoming-response.get" (func $get (param i32 i32)))
+        (import "wasi:http/types@0.2.6" "[method]incoming-response.status" (func $status (param i32) (result i32)))
+        (import "wasi:io/poll@0.2.6" "poll" (func $poll (param i32 i32 i32)))
+        (import "jackfield:plugin/kv@0.1.0" "set" (func $set (param i32 i32 i32 i32 i32 i32 i32 i32 i32)))"#;
+    // Futures at 2048, their pollables at 2056; what is seen from 3000 on, a count of polls in front.
+    let items = r#"(data (i32.const 64) "defaultkapi.test/x")
+        (func $start (param $n i32) (local $made i32)
+            (local.set $made (call $request (call $fields)))
+            (drop (call $scheme (local.get $made) (i32.const 1) (i32.const 0) (i32.const 0) (i32.const 0)))
+            (drop (call $authority (local.get $made) (i32.const 1) (i32.const 72) (i32.const 8)))
+            (drop (call $path (local.get $made) (i32.const 1) (i32.const 80) (i32.const 2)))
+            (call $handle_request (local.get $made) (i32.const 0) (i32.const 0) (i32.const 2112))
+            (if (i32.load8_u (i32.const 2112)) (then (unreachable)))
+            (i32.store (i32.add (i32.const 2048) (local.get $n)) (i32.load (i32.const 2120)))
+            (i32.store (i32.add (i32.const 2056) (local.get $n)) (call $subscribe (i32.load (i32.const 2120)))))
+        (func $finish (param $n i32) (result i32)
+            (call $get (i32.load (i32.add (i32.const 2048) (local.get $n))) (i32.const 2176))
+            (if (i32.eqz (i32.load8_u (i32.const 2176))) (then (unreachable)))
+            (if (i32.load8_u (i32.const 2184)) (then (unreachable)))
+            (if (i32.load8_u (i32.const 2192)) (then (return (i32.load8_u (i32.const 2200)))))
+            (call $status (i32.load (i32.const 2200))))"#;
+    let body = "(call $start (i32.const 0)) (call $start (i32.const 4))
+        (call $poll (i32.const 2056) (i32.const 2) (i32.const 2240))
+        (i32.store (i32.const 3000) (i32.load (i32.const 2244)))
+        (i32.store (i32.const 3004) (i32.load (i32.load (i32.const 2240))))
+        (call $poll (i32.const 2056) (i32.const 1) (i32.const 2240))
+        (call $poll (i32.const 2060) (i32.const 1) (i32.const 2240))
+        (i32.store (i32.const 3008) (call $finish (i32.const 0)))
+        (i32.store (i32.const 3012) (call $finish (i32.const 4)))
+        (call $set (i32.const 64) (i32.const 7) (i32.const 71) (i32.const 1) (i32.const 3000) (i32.const 16)
+            (i32.const 0) (i32.const 0) (i32.const 2048))
+        (if (i32.load8_u (i32.const 2048)) (then (unreachable)))
+        (i32.store8 (i32.const 1028) (i32.const 1))
+        (i32.store (i32.const 1056) (i32.const 3000)) (i32.store (i32.const 1060) (i32.const 16))
+        (i32.const 1024)";
+    Guest::new(imports, body).with(items)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn p6_fetches_at_once_are_replayed_without_a_request() {
+    let cell = Cell::new();
+    let digest = cell.add(&fetches_two());
+    let kv = vec![jackfield_core::grant::KvGrant { prefix: String::new(), write: true }];
+    let grants = Grants { kv, ..http() };
+    let clock = Arc::new(jackfield_core::clock::SystemClock);
+    let options = testing::RigOptions {
+        clock,
+        limits: Limits::default(),
+        grants: grants.clone(),
+        retry: jackfield_core::retry::RetryPolicy::default(),
+        keyed: false,
+    };
+    let mut rig = Rig::new(options).await;
+    rig.accept("hello").await;
+    rig.http.will([responds(200, "one"), responds(404, "two")]);
+    let mut seen = None;
+    for (turn, requests) in [2, 0, 0].into_iter().enumerate() {
+        let claim = rig.claim().await;
+        let hatch = rig.hatch(&claim).await;
+        let work = work(digest, Limits::default(), grants.clone(), &hatch, event());
+        let outcome = cell.sandbox.invoke(work).await.unwrap().outcome;
+        hatch.finish().await;
+        match &outcome {
+            Outcome::Succeeded { output: Some(output) } => {
+                let word = |n: usize| u32::from_le_bytes(output.data[4 * n..4 * n + 4].try_into().unwrap());
+                let mut statuses = [word(2), word(3)];
+                statuses.sort_unstable();
+                assert_eq!(statuses, [200, 404], "turn {turn}");
+            }
+            other => panic!("turn {turn}: {other:?}"),
+        }
+        assert_eq!(rig.http.asked().len(), requests, "turn {turn}");
+        assert_eq!(*seen.get_or_insert_with(|| outcome.clone()), outcome, "turn {turn}");
+        rig = rig.reopen().await;
+    }
 }

@@ -170,6 +170,10 @@ impl Compiler {
         };
         let cpu = || too_dear(format!("{} s of CPU", self.limits.cpu.as_secs()));
         let memory = || too_dear(format!("{} MiB of memory", self.limits.memory_bytes >> 20));
+        // Cut off by us: how the worker ended, writing into a closed pipe, says nothing more.
+        if code.cut {
+            return too_dear(format!("{} MiB of compiled code", CODE_BYTES_MAX >> 20));
+        }
         if let Some(signal) = status.signal() {
             return match signal {
                 libc::SIGXCPU => cpu(),
@@ -184,7 +188,6 @@ impl Compiler {
             };
         }
         match status.code().map(|code| u8::try_from(code).unwrap_or(u8::MAX)) {
-            Some(0) if code.cut => too_dear(format!("{} MiB of compiled code", CODE_BYTES_MAX >> 20)),
             Some(0) if code.bytes.is_empty() => Err(CompileError::Fault("it gave no code".to_owned())),
             Some(0) => Ok(code.bytes),
             Some(worker::REFUSED) => match worker::read_refusal(words) {

@@ -44,7 +44,8 @@ fn the_ticker_ticks_and_stops() {
     let weak = Arc::downgrade(&engine.0);
     let mut store = wasmtime::Store::new(engine.raw(), ());
     store.set_epoch_deadline(1);
-    let module = wasmtime::Module::new(engine.raw(), r#"(module (func (export "spin") (loop br 0)))"#).unwrap();
+    let spin = wat::parse_str(r#"(module (func (export "spin") (loop br 0)))"#).unwrap();
+    let module = wasmtime::Module::new(engine.raw(), spin).unwrap();
     let instance = wasmtime::Instance::new(&mut store, &module, &[]).unwrap();
     let spin = instance.get_typed_func::<(), ()>(&mut store, "spin").unwrap();
     let started = Instant::now();

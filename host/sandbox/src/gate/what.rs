@@ -94,7 +94,7 @@ pub(crate) fn invalid(e: &BinaryReaderError) -> Refusal {
         return truncated(&format!("what starts before byte {}", e.offset()));
     }
     let message = longer(e.message());
-    let hint = if message.contains("is not enabled") || message.contains("support is not enabled") {
+    let hint = if message.contains("is not enabled") || message.contains("must be enabled") {
         ". The host leaves this part of WebAssembly off: build without it"
     } else {
         ""

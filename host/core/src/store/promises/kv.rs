@@ -270,7 +270,7 @@ pub async fn s34_the_quota_refuses_and_changes_nothing(h: &mut dyn Harness) {
     assert_eq!(guest.write(h, set("a", &large)).await, Ok(KvValue::Done));
     let refused = guest.write(h, set("bbbbbbbbbb", "b")).await;
     let Err(KvError::Quota(text_)) = refused else { panic!("{refused:?}") };
-    assert!(text_.contains("1000") && text_.contains("kv_bytes"), "{text_}");
+    assert!(text_.contains("1000") && text_.contains("quota"), "{text_}");
     assert_eq!(get(h, "bbbbbbbbbb").await, None);
     let batch = KvCall::Batch(vec![
         KvOperation::Set(assign("small", "1", None)),

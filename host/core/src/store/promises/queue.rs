@@ -209,7 +209,7 @@ pub async fn s07_a_full_queue_refuses_until_it_has_drained(h: &mut dyn Harness) 
     }
     let refused = h.store().accept(vec![new_run(h, "more")]).await;
     let Err(StoreError::QueueFull(text)) = refused else { panic!("{refused:?}") };
-    assert!(text.contains("10") && text.contains("queue_runs") && text.contains("demo"), "{text}");
+    assert!(text.contains("10") && text.contains("queue.runs") && text.contains("demo"), "{text}");
     // One that was accepted before still is; another integration is not affected.
     let known = h.store().accept(vec![new_run(h, "event-3")]).await.expect("it is known");
     assert!(matches!(known[0], Accepted::Duplicate(_)));
@@ -249,7 +249,7 @@ pub async fn s07_bytes_are_capped_too(h: &mut dyn Harness) {
     h.store().accept(vec![large(h, "a")]).await.expect("it fits");
     let refused = h.store().accept(vec![large(h, "b")]).await;
     let Err(StoreError::QueueFull(text)) = refused else { panic!("{refused:?}") };
-    assert!(text.contains("queue_bytes"), "{text}");
+    assert!(text.contains("queue.bytes"), "{text}");
     h.store()
         .cancel(h.store().runs(RunFilter { limit: 1, ..RunFilter::default() }).await.expect("listed")[0].id)
         .await

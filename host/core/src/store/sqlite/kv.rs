@@ -184,7 +184,7 @@ fn put(ledger: &mut Ledger, id: ScopeId, scope: &Scope, key: &str, value: &[u8],
         let used = ledger.tally(id).kv_bytes;
         if used + growth > cap {
             return Ok(Err(Refusal::Error(KvError::Quota(format!(
-                "the keys and values of {scope} use {used} of {cap} bytes (256 MiB, fixed); this write needs {growth} more"
+                "the keys and values of {scope} use {used} of {cap} bytes (the quota of an integration); this write needs {growth} more"
             )))));
         }
     }

@@ -5,7 +5,7 @@
 pub mod build;
 pub mod serve;
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, OnceLock};
 
 use jackfield_core::clock::{Clock, Rng, Timestamp};
@@ -91,11 +91,19 @@ impl Host {
         let base = match &self.config.ingress.url {
             Some(url) => url.as_str().trim_end_matches('/').to_owned(),
             None => {
-                let scheme = if self.config.ingress.tls.is_some() { "https" } else { "http" };
-                let address = self.addresses.get().map_or(self.config.ingress.listen, |a| a.ingress);
-                format!("{scheme}://{address}")
+                let listen = self.addresses.get().map_or(self.config.ingress.listen, |addresses| addresses.ingress);
+                base_url(listen, self.config.ingress.tls.is_some())
             }
         };
         format!("{base}/hooks/{token}")
     }
+}
+
+/// The base URL of a listener for somebody on this machine.
+#[must_use]
+pub fn base_url(mut address: SocketAddr, tls: bool) -> String {
+    if address.ip().is_unspecified() {
+        address.set_ip(if address.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() });
+    }
+    format!("{}://{address}", if tls { "https" } else { "http" })
 }

@@ -1,4 +1,5 @@
 //! The doors: the one binary, `jackfield`, which is the host and its command line.
+#![expect(unreachable_pub, reason = "nobody links a binary; `pub` says what a module offers the others")]
 
 mod api;
 mod app;

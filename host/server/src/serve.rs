@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 
-use crate::app::{Host, build, serve};
+use crate::app::{Host, base_url, build, serve};
 use crate::config::{self, Config};
 use crate::{crash_mark, telemetry};
 
@@ -74,11 +74,11 @@ fn raise_file_limit() {
 fn greet(host: &Host, setup_token: Option<&str>) {
     let Some(addresses) = host.addresses.get() else { return };
     let mut text = format!(
-        "jackfield {}\n  hooks    {}\n  admin    http://{}\n  metrics  http://{}/metrics\n",
+        "jackfield {}\n  hooks    {}\n  admin    {}\n  metrics  {}/metrics\n",
         crate::VERSION,
         host.hook_url("…"),
-        addresses.admin,
-        addresses.metrics,
+        base_url(addresses.admin, host.config.admin.tls.is_some()),
+        base_url(addresses.metrics, false),
     );
     if host.hold.is_held() {
         text += "  held     after a restore: nothing runs until `jackfield restore --release-hold`\n";

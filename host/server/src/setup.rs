@@ -60,12 +60,6 @@ impl SetupToken {
         Ok((Self { file, state }, text))
     }
 
-    /// Whether it waits to be used.
-    #[must_use]
-    pub fn is_open(&self) -> bool {
-        !matches!(*self.lock(), State::Closed)
-    }
-
     /// Takes it, if `text` is it and nobody else has it in hand. Compared in constant time.
     ///
     /// It is used up by [`Permit::spent`]; a permit that is dropped before puts it back, so that a
@@ -135,7 +129,6 @@ mod tests {
         let permit = setup.redeem(&text).expect("it is the one");
         assert!(setup.redeem(&text).is_none(), "two at once");
         permit.spent();
-        assert!(!setup.is_open());
         assert!(setup.redeem(&text).is_none(), "a second time");
         assert!(!data.path().join(FILE).exists());
     }

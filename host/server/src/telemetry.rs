@@ -34,9 +34,3 @@ fn is_terminal() -> bool {
     use std::io::IsTerminal as _;
     std::io::stderr().is_terminal()
 }
-
-/// An id that stands in an answer for a cause that stands in the log.
-#[must_use]
-pub fn correlation_id() -> String {
-    uuid::Uuid::now_v7().simple().to_string()
-}

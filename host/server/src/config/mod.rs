@@ -174,12 +174,6 @@ impl Network {
     pub fn environments(&self) -> &BTreeMap<EnvironmentName, bool> {
         &self.environments
     }
-
-    /// Whether connections of this environment may lead to private and loopback addresses.
-    #[must_use]
-    pub fn private_addresses(&self, environment: &EnvironmentName) -> bool {
-        self.environments.get(environment).copied().unwrap_or(self.private)
-    }
 }
 
 /// `[log]`
@@ -237,6 +231,14 @@ pub struct Problem {
 /// All that is wrong with the configuration.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Problems(pub Vec<Problem>);
+
+impl Problems {
+    /// Those of the file first, in its order.
+    fn sort(&mut self) {
+        let line = |origin: &str| origin.rsplit_once(':').and_then(|(_, line)| line.parse::<u64>().ok());
+        self.0.sort_by_key(|problem| line(&problem.origin).unwrap_or(u64::MAX));
+    }
+}
 
 impl fmt::Display for Problems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -311,7 +313,10 @@ impl Config {
             layers.set(key.trim(), value.trim(), "--set");
         }
         let (table, origins, problems) = layers.end();
-        let mut config = check::check(table, &origins, problems, master_key, machine)?;
+        let mut config = check::check(table, &origins, problems, master_key, machine).map_err(|mut problems| {
+            problems.sort();
+            problems
+        })?;
         config.file = file.map(|(path, _)| path.to_owned());
         config.strange_variables = strange_variables;
         Ok(config)

@@ -53,9 +53,9 @@ fn lists_flags_and_environments_as_variables() {
     ];
     let config = load("network.environments.prod = 'deny'", &variables, &[]).unwrap();
     assert_eq!(config.ingress.trusted_proxies.len(), 2);
-    for (environment, allowed) in [("dev", true), ("prod", false), ("prod-eu", false)] {
-        assert_eq!(config.network.private_addresses(&environment.parse().unwrap()), allowed, "{environment}");
-    }
+    assert!(config.network.private_by_default());
+    let said: Vec<_> = config.network.environments().iter().map(|(name, allowed)| (name.as_str(), *allowed)).collect();
+    assert_eq!(said, [("prod", false), ("prod-eu", false)]);
     assert_eq!(config.strange_variables, ["JACKFIELD_LISTENERS_HEADRS"]);
 }
 
@@ -67,16 +67,16 @@ fn every_complaint_at_once_with_its_place_and_the_way_out() {
         &[("JACKFIELD_LOG_FORMAT", "xml"), ("JACKFIELD_METRICS_MAX_SERIES", "-")],
         &["listeners.headers=4", "ingress=x"],
         "host.toml:3  executor.slot: is not a setting; did you mean `executor.slots`?\n\
-         host.toml:8  queue.runs: must be a whole number, not text\n\
-         host.toml:10  retention.logs: is a table of settings, not a value\n\
-         JACKFIELD_METRICS_MAX_SERIES  metrics.max_series: must be a whole number, not `-`\n\
-         --set  ingress: is a table of settings: name one of them\n\
-         host.toml:12  admin.listen: `localhost` is not an address and port: write 127.0.0.1:8080, or [::]:8080 for all of this machine\n\
-         default  admin.tls.key: is missing: TLS needs both cert and key, two PEM files\n\
-         --set  listeners.headers: 4 is not possible: 16 to 1000\n\
          host.toml:4  executor.drain: `soon` is not a duration: write 500ms, 30s, 10m, 24h or 7d\n\
          host.toml:5  executor.memory: `99%` is not a share: 1% to 95%\n\
+         host.toml:8  queue.runs: must be a whole number, not text\n\
+         host.toml:10  retention.logs: is a table of settings, not a value\n\
+         host.toml:12  admin.listen: `localhost` is not an address and port: write 127.0.0.1:8080, or [::]:8080 for all of this machine\n\
          host.toml:15  network.environments.PROD: `PROD` is not a environment name: use 1 to 63 lowercase letters, digits and `-`, starting with a letter\n\
+         JACKFIELD_METRICS_MAX_SERIES  metrics.max_series: must be a whole number, not `-`\n\
+         --set  ingress: is a table of settings: name one of them\n\
+         default  admin.tls.key: is missing: TLS needs both cert and key, two PEM files\n\
+         --set  listeners.headers: 4 is not possible: 16 to 1000\n\
          JACKFIELD_LOG_FORMAT  log.format: `xml` is neither \"text\" nor \"json\"",
     );
 }

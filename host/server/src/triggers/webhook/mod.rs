@@ -18,7 +18,7 @@ use std::time::Duration;
 use axum::body::Body;
 use bytes::{Bytes, BytesMut};
 use http::request::Parts;
-use http::{Method, Request, Response, StatusCode};
+use http::{Method, Request, Response};
 use http_body_util::BodyExt as _;
 use jackfield_core::clock::Clock;
 use jackfield_core::event::Event;
@@ -274,10 +274,4 @@ fn is_too_slow(error: &(dyn std::error::Error + 'static)) -> bool {
         cause = error.source();
     }
     false
-}
-
-/// The answer of the ingress listener to any path that is no hook's.
-#[must_use]
-pub fn not_found() -> Response<Body> {
-    answer::problem(StatusCode::NOT_FOUND, "not-found", "there is no such hook")
 }

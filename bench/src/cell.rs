@@ -62,8 +62,20 @@ pub(crate) async fn measure(table: &mut Table) -> anyhow::Result<()> {
     let (mut fresh, mut opened, mut native) = (vec![], vec![], vec![]);
     for _ in 0..9 {
         fresh.push(micros(500, || one()).await?);
-        opened.push(micros(500, || async { drop(black_box(rig.hatch(&claim).await)); Ok(()) }).await?);
-        native.push(micros(20_000, || async { black_box(greet(black_box(EVENT))); Ok(()) }).await?);
+        opened.push(
+            micros(500, || async {
+                drop(black_box(rig.hatch(&claim).await));
+                Ok(())
+            })
+            .await?,
+        );
+        native.push(
+            micros(20_000, || async {
+                black_box(greet(black_box(EVENT)));
+                Ok(())
+            })
+            .await?,
+        );
     }
     let (fresh, opened, native) = (median(fresh), median(opened), median(native));
     table.row("fresh instance, one call (with its hatch)", fresh, native, "µs", "the same as a native function");

@@ -55,7 +55,8 @@ pub(crate) async fn bare_server() -> anyhow::Result<(SocketAddr, JoinSet<()>)> {
                 *response.status_mut() = hyper::StatusCode::ACCEPTED;
                 Ok::<_, hyper::Error>(response)
             });
-            connections.spawn(hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), answer));
+            connections
+                .spawn(hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), answer));
         }
     });
     Ok((address, running))
@@ -114,7 +115,8 @@ impl Host {
         let wasm = std::fs::read(file.join("dist/greet.wasm"))?;
         let manifest = std::fs::read_to_string(file.join("jackfield.toml"))?;
         // A flood from one sender is what is measured: the hook's own rate must not be in the way.
-        let manifest = manifest.replace("respond = true", "rate = { per_second = 100000, burst = 100000 }\nrespond = true");
+        let manifest =
+            manifest.replace("respond = true", "rate = { per_second = 100000, burst = 100000 }\nrespond = true");
         let inspection: Value = self
             .client
             .post(format!("{}/v1/artifacts", self.admin))

@@ -38,7 +38,13 @@ pub(crate) async fn measure(table: &mut Table) -> anyhow::Result<()> {
         ours.push(settled().await?);
         theirs.push(tokio::task::spawn_blocking(sqlite_alone).await??);
     }
-    table.row("events accepted, run and settled, 64 clients", median(ours), median(theirs), "/s", "SQLite alone, batches of 64, synced");
+    table.row(
+        "events accepted, run and settled, 64 clients",
+        median(ours),
+        median(theirs),
+        "/s",
+        "SQLite alone, batches of 64, synced",
+    );
     Ok(())
 }
 

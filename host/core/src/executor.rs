@@ -392,12 +392,9 @@ fn settled(outcome: Outcome, hatch: &Hatch, closing: &Closing) -> Outcome {
 fn redacted(outcome: Outcome, redactor: &Redactor) -> Outcome {
     let text = |s: String| redactor.text(&s).into_owned();
     match outcome {
-        Outcome::Failed(f) => Outcome::Failed(Failure {
-            name: text(f.name),
-            message: text(f.message),
-            stack: f.stack.map(text),
-            ..f
-        }),
+        Outcome::Failed(f) => {
+            Outcome::Failed(Failure { name: text(f.name), message: text(f.message), stack: f.stack.map(text), ..f })
+        }
         Outcome::Trapped { message, frames } => {
             Outcome::Trapped { message: text(message), frames: frames.into_iter().map(text).collect() }
         }
@@ -417,10 +414,7 @@ fn progress(claim: &Claim, outcome: &Outcome, now: Timestamp) -> Progress {
     let failed = u32::from(matches!(outcome, Outcome::Failed(_)));
     let hard = u32::from(matches!(
         outcome,
-        Outcome::Trapped { .. }
-            | Outcome::OutOfTime { .. }
-            | Outcome::OutOfMemory { .. }
-            | Outcome::OverBudget { .. }
+        Outcome::Trapped { .. } | Outcome::OutOfTime { .. } | Outcome::OutOfMemory { .. } | Outcome::OverBudget { .. }
     ));
     let fault = u32::from(matches!(outcome, Outcome::HostFault { .. }));
     Progress {

@@ -460,8 +460,7 @@ impl Hatch {
         let durable = {
             // The append takes its place in line under the lock: the order on disk is the order here.
             let mut journal = self.journal();
-            let chunk =
-                journal.intent(begun.call, begun.what.clone(), begun.hash, begun.generation, begun.class);
+            let chunk = journal.intent(begun.call, begun.what.clone(), begun.hash, begun.generation, begun.class);
             self.outside.store.append(self.info.fence, chunk)
         };
         self.stored(durable).await

@@ -210,8 +210,7 @@ impl Intake {
             component: component.clone(),
             trigger: trigger.clone(),
         };
-        let needs =
-            Needs { memory_bytes: settings.limits.memory_bytes, concurrency: settings.limits.concurrency };
+        let needs = Needs { memory_bytes: settings.limits.memory_bytes, concurrency: settings.limits.concurrency };
         let due = self.clock.now();
         let runs = batch
             .into_iter()
@@ -253,11 +252,7 @@ impl Intake {
         {
             drop(told);
             self.forget(run);
-            return Some(Ended {
-                state: detail.summary.state,
-                output: detail.output,
-                reason: detail.summary.reason,
-            });
+            return Some(Ended { state: detail.summary.state, output: detail.output, reason: detail.summary.reason });
         }
         let ended = tokio::select! {
             ended = told.wait_for(Option::is_some) => ended.ok().and_then(|ended| ended.clone()),

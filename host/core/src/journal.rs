@@ -357,15 +357,7 @@ impl Journal {
         }
     }
 
-    fn note_result(
-        &mut self,
-        chunk: u32,
-        call: u32,
-        what: What,
-        hash: ArgumentHash,
-        class: Class,
-        result: CallResult,
-    ) {
+    fn note_result(&mut self, chunk: u32, call: u32, what: What, hash: ArgumentHash, class: Class, result: CallResult) {
         if class != Class::Read && result.verdict == Verdict::Done {
             self.last_effect_chunk = self.last_effect_chunk.max(Some(chunk));
         }
@@ -435,10 +427,7 @@ impl Journal {
     pub fn intent(&mut self, call: u32, what: What, hash: ArgumentHash, generation: u32, class: Class) -> Chunk {
         self.put(&Record::Intent { call, what: what.clone(), hash, generation, class });
         let chunk = self.flush();
-        self.calls.insert(
-            call,
-            Call { hash, what, class, generation, intent_chunk: Some(chunk.number), result: None },
-        );
+        self.calls.insert(call, Call { hash, what, class, generation, intent_chunk: Some(chunk.number), result: None });
         chunk
     }
 
@@ -457,15 +446,7 @@ impl Journal {
         answer: Vec<u8>,
     ) -> Option<Chunk> {
         let answer = ByteBuf::from(answer);
-        self.put(&Record::Result {
-            call,
-            what: what.clone(),
-            hash,
-            class,
-            verdict,
-            took_ms,
-            answer: answer.clone(),
-        });
+        self.put(&Record::Result { call, what: what.clone(), hash, class, verdict, took_ms, answer: answer.clone() });
         let number = self.next_chunk;
         let chunk = (class != Class::Read || self.buffer.len() > 64 * 1024).then(|| self.flush());
         self.note_result(number, call, what, hash, class, CallResult { verdict, answer, took_ms, chunk: number });
@@ -517,8 +498,7 @@ impl Journal {
         }
         let mut again: Vec<Reopened> = again.into_values().collect();
         again.sort_by_key(|past| past.call);
-        let then = (!again.is_empty())
-            .then(|| Chunk { number: keep, bytes: encode(&[Record::Cut(again)]) });
+        let then = (!again.is_empty()).then(|| Chunk { number: keep, bytes: encode(&[Record::Cut(again)]) });
         Cut { keep, then }
     }
 
@@ -563,10 +543,8 @@ impl Journal {
             }
             Some(other) => return Err(self.diverged(&other, "read the clock")),
             None => {
-                let moment = Moment {
-                    monotonic_ms: self.guest_monotonic_ms(),
-                    wall: self.clock.now().max(self.base.wall),
-                };
+                let moment =
+                    Moment { monotonic_ms: self.guest_monotonic_ms(), wall: self.clock.now().max(self.base.wall) };
                 self.base.wall = moment.wall;
                 self.put(&Record::Time(moment));
                 moment

@@ -78,9 +78,9 @@ pub fn next_step(policy: &RetryPolicy, progress: Progress, outcome: &Outcome) ->
         Outcome::Succeeded { .. } => NextStep::Finish,
         Outcome::Cancelled => NextStep::Cancel,
         Outcome::InDoubt { .. } => NextStep::Park,
-        Outcome::HostFault { .. } => NextStep::Release {
-            delay: doubled(Duration::from_millis(200), progress.faults, Duration::from_secs(30)),
-        },
+        Outcome::HostFault { .. } => {
+            NextStep::Release { delay: doubled(Duration::from_millis(200), progress.faults, Duration::from_secs(30)) }
+        }
         Outcome::Failed(Failure { retryable: false, .. }) => NextStep::DeadLetter { reason: outcome.reason() },
         Outcome::Failed(failure) => retry(policy, progress, failure.retry_after.unwrap_or_default(), outcome),
         Outcome::Trapped { .. }

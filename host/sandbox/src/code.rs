@@ -334,10 +334,8 @@ impl Inner {
         };
         let code = self.compiler.compile(slot, wasm).await?;
         let inner = Arc::clone(&self);
-        blocking(move || {
-            inner.cache.keep(&digest, &code).map_err(|e| fault("keep", &inner.cache.path(&digest), &e))
-        })
-        .await?;
+        blocking(move || inner.cache.keep(&digest, &code).map_err(|e| fault("keep", &inner.cache.path(&digest), &e)))
+            .await?;
         self.cached(digest).await?.ok_or_else(|| {
             CodeError::Fault(format!("compiled code of {digest} was gone or damaged right after it was written"))
         })

@@ -195,10 +195,9 @@ impl Compiler {
                 None => Err(CompileError::Fault(format!("it refused without a reason: {}", longer(words)))),
             },
             Some(worker::NO_MEMORY) => memory(),
-            Some(worker::PANICKED) => refused(
-                "compiler-crashed",
-                format!("the compiler gave up on this component: {}", longer(words.trim())),
-            ),
+            Some(worker::PANICKED) => {
+                refused("compiler-crashed", format!("the compiler gave up on this component: {}", longer(words.trim())))
+            }
             _ => Err(CompileError::Fault(format!("it ended with {status}: {}", longer(words.trim())))),
         }
     }

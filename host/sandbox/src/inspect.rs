@@ -166,9 +166,9 @@ impl<'a> Interface<'a> {
     /// Below 1.0, versions are compatible if they differ in the last number only; a pre-release
     /// (`0.2.0-rc-2023-11-10`) is compatible with nothing.
     fn release_of(&self, line: &str) -> bool {
-        self.version.strip_prefix(line).is_some_and(|patch| {
-            !patch.is_empty() && patch.len() <= 9 && patch.bytes().all(|b| b.is_ascii_digit())
-        })
+        self.version
+            .strip_prefix(line)
+            .is_some_and(|patch| !patch.is_empty() && patch.len() <= 9 && patch.bytes().all(|b| b.is_ascii_digit()))
     }
 }
 

@@ -433,10 +433,15 @@ async fn a_stop_of_the_host_releases_what_does_not_end_in_time_and_uses_up_no_at
     worked.unwrap();
     assert_eq!(rig.store.run(run).await.unwrap().summary.state, RunState::Queued);
     let rig = rig.reopen().await;
-    let ended = until_ended(&rig, guest(|_, attempt| async move {
-        assert_eq!(attempt, 1, "an attempt was used up");
-        succeeded()
-    }), run).await;
+    let ended = until_ended(
+        &rig,
+        guest(|_, attempt| async move {
+            assert_eq!(attempt, 1, "an attempt was used up");
+            succeeded()
+        }),
+        run,
+    )
+    .await;
     assert_eq!(ended.summary.state, RunState::Succeeded);
 }
 

@@ -160,10 +160,7 @@ impl Hatch {
 
     /// The connection that an absolute URL belongs to, if one covers it.
     #[expect(clippy::type_complexity, reason = "the four things its one caller takes apart at once")]
-    fn find_by_url(
-        &self,
-        text: &str,
-    ) -> Result<(Option<ConnectionName>, Option<&Linked>, Url, String), HttpError> {
+    fn find_by_url(&self, text: &str) -> Result<(Option<ConnectionName>, Option<&Linked>, Url, String), HttpError> {
         let url = Url::parse(text).map_err(|e| HttpError::Invalid(format!("url: {e}")))?;
         if !matches!(url.scheme(), "http" | "https") {
             return Err(HttpError::Invalid("url: only http: and https: URLs can be called".into()));
@@ -182,12 +179,7 @@ impl Hatch {
     }
 
     /// Intent, pace, and the exchange itself, repeated while it is in doubt and may be.
-    async fn exchange(
-        &self,
-        begun: &Begun,
-        checked: &Checked,
-        call: &HttpCall,
-    ) -> Result<(Verdict, HttpAnswer), Stop> {
+    async fn exchange(&self, begun: &Begun, checked: &Checked, call: &HttpCall) -> Result<(Verdict, HttpAnswer), Stop> {
         let both = async { (self.in_flight.acquire().await, self.shared_in_flight.acquire().await) };
         let Ok((Ok(_one), Ok(_other))) = tokio::time::timeout(self.time_left(), both).await else {
             let text = "too many calls of this integration are in flight (limits.in_flight)";

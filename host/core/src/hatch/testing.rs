@@ -235,13 +235,7 @@ impl Rig {
             metrics: Arc::clone(&metrics),
         });
         let releases = Releases::load(Arc::clone(&store)).await.expect("releases");
-        let intake = Intake::new(
-            Arc::clone(&store),
-            releases,
-            clock,
-            Arc::clone(&rng),
-            Arc::clone(&metrics),
-        );
+        let intake = Intake::new(Arc::clone(&store), releases, clock, Arc::clone(&rng), Arc::clone(&metrics));
         let component = Component {
             source: "main.wasm".into(),
             limits: options.limits,

@@ -13,9 +13,7 @@ use serde_json::{Map, Value};
 use super::{Reply, StoreError};
 use crate::artifact::{Digest, Inspection};
 use crate::clock::Timestamp;
-use crate::ids::{
-    ConfigName, ConnectionName, EnvironmentName, IntegrationName, Scope, TriggerName, VersionNumber,
-};
+use crate::ids::{ConfigName, ConnectionName, EnvironmentName, IntegrationName, Scope, TriggerName, VersionNumber};
 use crate::release::Version;
 
 /// A released version: what is active in an environment.

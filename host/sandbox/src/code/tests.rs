@@ -54,7 +54,8 @@ impl Fixture {
 
 /// Handlers that differ by a number only.
 fn numbered(number: u32) -> Vec<u8> {
-    let wat = fixtures::SILENT.replace("(global $top", &format!("(global $number i32 (i32.const {number})) (global $top"));
+    let wat =
+        fixtures::SILENT.replace("(global $top", &format!("(global $number i32 (i32.const {number})) (global $top"));
     fixtures::component_from_core(&wat)
 }
 
@@ -173,8 +174,7 @@ async fn the_least_recently_used_is_unmapped() {
     }
     store.load(digests[0]).await.unwrap();
     digests.push(store.add_artifact(&f.upload(&numbered(2))).await.unwrap().digest);
-    let loaded: Vec<bool> =
-        digests.iter().map(|d| lock(&store.0.loaded).components.contains_key(d)).collect();
+    let loaded: Vec<bool> = digests.iter().map(|d| lock(&store.0.loaded).components.contains_key(d)).collect();
     assert_eq!(loaded, [true, false, true]);
     store.load(digests[1]).await.unwrap();
 }

@@ -69,8 +69,7 @@ impl Cache {
         DirBuilder::new().recursive(true).mode(0o700).create(&folder)?;
         fs::set_permissions(&folder, Permissions::from_mode(0o700))?;
         let compatibility = engine.compatibility();
-        let cache =
-            Self { folder, key, compatibility, verified: Mutex::default(), temporary: AtomicU64::new(0) };
+        let cache = Self { folder, key, compatibility, verified: Mutex::default(), temporary: AtomicU64::new(0) };
         cache.sweep()?;
         Ok(cache)
     }

@@ -2,7 +2,9 @@ use std::fs::File;
 use std::net::TcpStream;
 use std::process::Command as StdCommand;
 
-use wasm_encoder::{BlockType, CodeSection, Component, FunctionSection, Instruction, Module, ModuleSection, TypeSection};
+use wasm_encoder::{
+    BlockType, CodeSection, Component, FunctionSection, Instruction, Module, ModuleSection, TypeSection,
+};
 
 use super::*;
 use crate::engine::{self, Compatibility};
@@ -58,7 +60,10 @@ pub(super) fn failpoint(name: Option<&str>) {
             let ways: [(&str, bool); 7] = [
                 ("read a file", File::open("/etc/passwd").is_ok()),
                 ("write a file", File::create("/tmp/jackfield-escape").is_ok()),
-                ("connect", TcpStream::connect("127.0.0.1:9").is_err_and(|e| e.kind() != std::io::ErrorKind::PermissionDenied)),
+                (
+                    "connect",
+                    TcpStream::connect("127.0.0.1:9").is_err_and(|e| e.kind() != std::io::ErrorKind::PermissionDenied),
+                ),
                 ("start a program", StdCommand::new("/bin/true").spawn().is_ok()),
                 ("start a thread", std::thread::Builder::new().spawn(|| ()).is_ok()),
                 ("map code", executable_memory()),

@@ -68,7 +68,11 @@ fn a_component_passes() {
 #[test]
 fn threat_022_a_million_functions() {
     let bytes = component_of(&[functions((0..1_000_000).map(|_| body([])))]);
-    refused(&bytes, "too-complex", "functions of the component: 1000000; the gate allows 40000 (setting gate.functions)");
+    refused(
+        &bytes,
+        "too-complex",
+        "functions of the component: 1000000; the gate allows 40000 (setting gate.functions)",
+    );
 }
 
 #[test]

@@ -33,9 +33,12 @@ pub(super) fn run(args: &CheckArgs, screen: &Screen) -> Result<(), CliError> {
         match found {
             Err(refusal) => problems.push(format!("component `{name}` ({}): {refusal}", component.source)),
             Ok(inspection) => {
-                problems.extend(inspection.unknown_imports.iter().map(|import| {
-                    format!("component `{name}` imports `{import}`, which this host does not have")
-                }));
+                problems.extend(
+                    inspection
+                        .unknown_imports
+                        .iter()
+                        .map(|import| format!("component `{name}` imports `{import}`, which this host does not have")),
+                );
                 problems.extend(ungranted(&name, &component.grants, &inspection).iter().map(|u| u.explain()));
                 let handles = project.manifest.triggers.iter().any(|trigger| trigger.component == name);
                 if handles && !inspection.handles_events {

@@ -118,7 +118,9 @@ async fn set(args: SetArgs, client: &Client, screen: &Screen) -> Result<(), CliE
     let mut settings = Map::new();
     for setting in &args.settings {
         let Some((key, value)) = setting.split_once('=') else {
-            return Err(CliError::input(format!("`{setting}`: write key=value, such as base_url=https://api.github.com")));
+            return Err(CliError::input(format!(
+                "`{setting}`: write key=value, such as base_url=https://api.github.com"
+            )));
         };
         let value = serde_json::from_str::<Value>(value)
             .ok()

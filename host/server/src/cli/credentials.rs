@@ -36,7 +36,8 @@ pub(super) fn load() -> Option<Credentials> {
 
 /// Keeps a token. Answers where.
 pub(super) fn save(credentials: &Credentials) -> Result<PathBuf, CliError> {
-    let file = file().ok_or_else(|| CliError::input("neither XDG_CONFIG_HOME nor HOME says where to keep the token"))?;
+    let file =
+        file().ok_or_else(|| CliError::input("neither XDG_CONFIG_HOME nor HOME says where to keep the token"))?;
     let problem = |e: std::io::Error| CliError::host(format!("{}: {e}", file.display()));
     if let Some(folder) = file.parent() {
         fs::create_dir_all(folder).map_err(problem)?;

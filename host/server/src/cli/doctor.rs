@@ -77,7 +77,11 @@ fn disk(args: &DoctorArgs) -> Check {
         Ok(space) => {
             let free = space.f_bavail.saturating_mul(space.f_frsize);
             let detail = format!("{} free for {}", size(free), args.data.display());
-            if free < 1 << 30 { Check::wrong("disk", format!("{detail}: make room, 1 GB at least")) } else { Check::ok("disk", detail) }
+            if free < 1 << 30 {
+                Check::wrong("disk", format!("{detail}: make room, 1 GB at least"))
+            } else {
+                Check::ok("disk", detail)
+            }
         }
         Err(problem) => Check::wrong("disk", format!("{}: {problem}", existing.display())),
     }
@@ -133,8 +137,10 @@ async fn host(common: &Common) -> Vec<Check> {
     let asked = async { Client::new(common)?.get(&["status"], &[]).await };
     match asked.await {
         Ok(status) => {
-            let mut checks =
-                vec![Check::ok("host", format!("jackfield {} · {}", text(&status, "version"), text(&status, "engine")))];
+            let mut checks = vec![Check::ok(
+                "host",
+                format!("jackfield {} · {}", text(&status, "version"), text(&status, "engine")),
+            )];
             if status.get("held") == Some(&serde_json::Value::Bool(true)) {
                 checks.push(Check::wrong("hold", "held after a restore: jackfield restore --release-hold"));
             }

@@ -56,7 +56,10 @@ fn given(args: &LoginArgs) -> Result<String, CliError> {
                 let _ = std::io::Write::write_all(&mut anstream::stderr(), ask.as_bytes());
             }
             let mut line = String::new();
-            std::io::stdin().lock().read_line(&mut line).map_err(|e| CliError::input(format!("standard input: {e}")))?;
+            std::io::stdin()
+                .lock()
+                .read_line(&mut line)
+                .map_err(|e| CliError::input(format!("standard input: {e}")))?;
             line
         }
     };

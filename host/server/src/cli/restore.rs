@@ -8,10 +8,10 @@ use std::path::{Component, Path, PathBuf};
 use clap::Args;
 use serde_json::json;
 
+use super::Common;
 use super::client::Client;
 use super::error::CliError;
 use super::screen::Screen;
-use super::Common;
 
 #[derive(Debug, Args)]
 pub(super) struct RestoreArgs {
@@ -69,7 +69,11 @@ fn unpack(file: &Path, folder: &Path) -> Result<bool, CliError> {
         // A path of an archive may lead anywhere: only plain names below the folder are taken.
         let plain = path.components().all(|part| matches!(part, Component::Normal(_)));
         if !plain || !(entry.header().entry_type().is_file() || entry.header().entry_type().is_dir()) {
-            return Err(CliError::input(format!("{}: `{}` does not belong in a backup", file.display(), path.display())));
+            return Err(CliError::input(format!(
+                "{}: `{}` does not belong in a backup",
+                file.display(),
+                path.display()
+            )));
         }
         found_database |= path.extension().is_some_and(|ending| ending == "db");
         keys |= path.starts_with("keys");

@@ -84,7 +84,8 @@ async fn wait(client: &Client, run: &str, limit: Duration) -> Result<Value, CliE
     loop {
         let detail = client.json(client.request(Method::GET, &["runs", run])).await?;
         let state = text(&detail, "state");
-        let ended = matches!(state.as_str(), "succeeded" | "dead-lettered" | "cancelled" | "discarded" | "needs-decision");
+        let ended =
+            matches!(state.as_str(), "succeeded" | "dead-lettered" | "cancelled" | "discarded" | "needs-decision");
         if ended || tokio::time::Instant::now() >= until {
             return Ok(detail);
         }

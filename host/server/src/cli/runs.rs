@@ -176,9 +176,13 @@ fn show(screen: &Screen, run: &Value, log: &Value) {
     match state.as_str() {
         "needs-decision" => {
             screen.line("\nNobody but you can know whether it happened. Look at the other side, then say one of");
-            screen.line(format!("  jackfield runs decide {id} retry     it did not: make the call again, with the same key"));
+            screen.line(format!(
+                "  jackfield runs decide {id} retry     it did not: make the call again, with the same key"
+            ));
             screen.line(format!("  jackfield runs decide {id} fail      give up"));
-            screen.line("To always retry here: in_doubt = \"retry\" on the grant; to make it safe: idempotency = \"header\"");
+            screen.line(
+                "To always retry here: in_doubt = \"retry\" on the grant; to make it safe: idempotency = \"header\"",
+            );
             screen.line("on the connection, if the other side honours the key.");
         }
         "dead-lettered" => {
@@ -195,7 +199,11 @@ fn attempted(screen: &Screen, attempt: &Value) {
     let took = wall.map(|w| format!(" after {} ms", safe(&w.to_string()))).unwrap_or_default();
     let reason = text(attempt, "reason");
     let what = format!("attempt {}   {}{took}   {reason}", text(attempt, "number"), text(attempt, "outcome"));
-    if text(attempt, "outcome") == "succeeded" { screen.done(what) } else { screen.wrong(what) }
+    if text(attempt, "outcome") == "succeeded" {
+        screen.done(what)
+    } else {
+        screen.wrong(what)
+    }
     if let Some(stack) = attempt.get("stack").and_then(Value::as_str) {
         for frame in safe_lines(stack).lines().take(12) {
             screen.line(format!("     {frame}"));

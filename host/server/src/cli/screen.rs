@@ -98,7 +98,9 @@ impl Screen {
 
     /// Why the command did not do what it was asked: to standard error.
     pub(super) fn error(&self, error: &CliError) {
-        if self.json && let Some(problem) = &error.problem {
+        if self.json
+            && let Some(problem) = &error.problem
+        {
             out(&problem.to_string());
         }
         if !error.text.is_empty() {

@@ -42,7 +42,8 @@ pub(super) async fn run(command: SecretsCommand, client: &Client, screen: &Scree
     match command {
         SecretsCommand::Set { name, file, within } => {
             let value = value(file)?;
-            let answer = client.put(&["environments", &within.env, "secrets", &name], &json!({ "value": value })).await?;
+            let answer =
+                client.put(&["environments", &within.env, "secrets", &name], &json!({ "value": value })).await?;
             if !screen.answer(&answer) {
                 screen.done(format!("secret {name} is set in {} (version {})", within.env, text(&answer, "version")));
             }
@@ -77,7 +78,10 @@ fn value(file: Option<PathBuf>) -> Result<String, CliError> {
                     "pipe the value in, or --file FILE: a value typed here would stay on the screen",
                 ));
             }
-            std::io::stdin().lock().read_to_string(&mut text).map_err(|e| CliError::input(format!("standard input: {e}")))?;
+            std::io::stdin()
+                .lock()
+                .read_to_string(&mut text)
+                .map_err(|e| CliError::input(format!("standard input: {e}")))?;
         }
     }
     let value = text.strip_suffix('\n').unwrap_or(&text);

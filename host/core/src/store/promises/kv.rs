@@ -127,8 +127,26 @@ pub async fn s31_threat_047_no_text_of_a_key_leads_into_another_scope(h: &mut dy
     let mut guest = Guest::new(h).await;
     let scopes = [scope("dev", "a"), scope("dev", "b"), scope("prod", "a"), scope("dev", "a-b")];
     let tricks = [
-        "../b/key", "..\\b\\key", "b/key", "/key", "//key", "a/key", "dev/b/key", "2:key", "key%00", "KEY", "Key", "kéy",
-        "ke\u{301}y", "key'; DROP TABLE kv; --", "%", "_", "*", "\u{ffff}", "key ", " key",
+        "../b/key",
+        "..\\b\\key",
+        "b/key",
+        "/key",
+        "//key",
+        "a/key",
+        "dev/b/key",
+        "2:key",
+        "key%00",
+        "KEY",
+        "Key",
+        "kéy",
+        "ke\u{301}y",
+        "key'; DROP TABLE kv; --",
+        "%",
+        "_",
+        "*",
+        "\u{ffff}",
+        "key ",
+        " key",
     ];
     for (number, scope) in scopes.iter().enumerate() {
         for key in tricks {

@@ -61,7 +61,7 @@ pub(crate) async fn measure(table: &mut Table) -> anyhow::Result<()> {
     }
     let (mut fresh, mut opened, mut native) = (vec![], vec![], vec![]);
     for _ in 0..9 {
-        fresh.push(micros(500, || one()).await?);
+        fresh.push(micros(500, one).await?);
         opened.push(
             micros(500, || async {
                 drop(black_box(rig.hatch(&claim).await));

@@ -94,7 +94,9 @@ pub(crate) fn invalid(e: &BinaryReaderError) -> Refusal {
         return truncated(&format!("what starts before byte {}", e.offset()));
     }
     let message = longer(e.message());
-    let hint = if message.contains("is not enabled") || message.contains("must be enabled") {
+    // One word for each way the parser puts it.
+    let off = ["not enabled", "must be enabled", "to be enabled", "not supported"];
+    let hint = if off.iter().any(|words| message.contains(words)) {
         ". The host leaves this part of WebAssembly off: build without it"
     } else {
         ""

@@ -14,7 +14,8 @@ impl Table {
             let text = if n >= 100.0 { format!("{n:.0}") } else { format!("{n:.2}") };
             format!("{text} {unit}")
         };
-        self.0.push([what.into(), number(ours), number(theirs), ratio, ceiling.into()]);
+        let beside = if theirs > 0.0 { number(theirs) } else { "–".into() };
+        self.0.push([what.into(), number(ours), beside, ratio, ceiling.into()]);
     }
 
     /// To standard output.

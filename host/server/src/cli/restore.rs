@@ -44,7 +44,9 @@ pub(super) async fn run(args: &RestoreArgs, common: &Common, screen: &Screen) ->
     if !screen.answer(&json!({ "data": folder, "held": true, "keys": keys })) {
         screen.done(format!("restored to {}", folder.display()));
         if keys {
-            screen.line(format!("  the keys are in {}: move them to their place", folder.join("keys").display()));
+            let key = folder.join("keys").join("master.key");
+            screen.line(format!("  the master key is {}: move it out of the data folder, to where", key.display()));
+            screen.line("  `master_key_file` says it is (jackfield serve --defaults shows the place)");
         } else {
             screen.line("  The backup holds no keys: start the host with the master key it was made under.");
         }
@@ -60,7 +62,9 @@ pub(super) async fn run(args: &RestoreArgs, common: &Common, screen: &Screen) ->
 fn unpack(file: &Path, folder: &Path) -> Result<bool, CliError> {
     let bad = |e: std::io::Error| CliError::input(format!("{}: {e}", file.display()));
     let mut archive = tar::Archive::new(File::open(file).map_err(bad)?);
-    std::fs::create_dir_all(folder).map_err(|e| CliError::host(format!("{}: {e}", folder.display())))?;
+    let mut make = std::fs::DirBuilder::new();
+    std::os::unix::fs::DirBuilderExt::mode(make.recursive(true), 0o700);
+    make.create(folder).map_err(|e| CliError::host(format!("{}: {e}", folder.display())))?;
     let mut found_database = false;
     let mut keys = false;
     for entry in archive.entries().map_err(bad)? {

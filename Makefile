@@ -24,7 +24,7 @@ test: tools guests ## Install what the tests need and run them (about 15 minutes
 	@scripts/test
 
 .PHONY: test-long
-test-long: tools guests ## The long checks: more kills, more cuts, the isolation figures
+test-long: tools guests ## The same with ten times the kills
 	JACKFIELD_LONG=1 scripts/test
 
 .PHONY: check

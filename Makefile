@@ -20,7 +20,7 @@ run: ## Build, start the host on SQLite, deploy the example, fire it, show the o
 	@scripts/run
 
 .PHONY: test
-test: tools guests ## Install what the tests need and run them (about 15 minutes the first time)
+test: tools guests ## Install what the tests need and run them (half an hour the first time)
 	@scripts/test
 
 .PHONY: test-long

@@ -75,7 +75,11 @@ extern "C" fn on_fault(signal: i32, info: *mut libc::siginfo_t, context: *mut li
         unsafe { libc::write(mark, b"!".as_ptr().cast(), 1) };
     }
     let index = SIGNALS.iter().position(|known| *known == signal);
-    let previous = index.and_then(|index| PREVIOUS.get().map(|all| all[index]));
+    // A signal that a process sent (codes up to zero) faults no second time: a handler that resets the
+    // action and returns, as the one before this does, would let the host go on with its mark set.
+    // SAFETY: the system hands over a valid `siginfo_t`.
+    let sent = unsafe { (*info).si_code } <= 0;
+    let previous = index.filter(|_| !sent).and_then(|index| PREVIOUS.get().map(|all| all[index]));
     match previous {
         Some(previous) if previous.sa_sigaction != libc::SIG_DFL && previous.sa_sigaction != libc::SIG_IGN => {
             // SAFETY: it was installed as a handler of this kind, as its flags say.
@@ -136,6 +140,10 @@ mod tests {
                 // SAFETY: raising a signal is always allowed.
                 unsafe { libc::raise(libc::SIGILL) };
             }
+            "sent" => {
+                // SAFETY: as above.
+                unsafe { libc::raise(libc::SIGSEGV) };
+            }
             "kill" => {
                 // SAFETY: as above.
                 unsafe { libc::raise(libc::SIGKILL) };
@@ -165,6 +173,7 @@ mod tests {
         dies("abort", Some(libc::SIGABRT), true);
         dies("segv", Some(libc::SIGSEGV), true);
         dies("raise", Some(libc::SIGILL), true);
+        dies("sent", Some(libc::SIGSEGV), true);
     }
 
     #[test]

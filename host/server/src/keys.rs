@@ -35,7 +35,7 @@ pub enum KeyError {
     NoKey(PathBuf),
     /// Another key than the data's.
     #[error("the data does not open with this master key: {0}")]
-    Wrong(#[from] SealError),
+    Wrong(SealError),
     /// The file cannot be read or written.
     #[error("the master key file {file}: {error}")]
     File {
@@ -46,7 +46,20 @@ pub enum KeyError {
     },
     /// The store did not answer.
     #[error("the installation key: {0}")]
-    Store(#[from] StoreError),
+    Store(StoreError),
+}
+
+// The texts hold their causes already, so a cause is no `source` that would be printed again.
+impl From<SealError> for KeyError {
+    fn from(error: SealError) -> Self {
+        Self::Wrong(error)
+    }
+}
+
+impl From<StoreError> for KeyError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
 }
 
 /// Loads both keys; makes them at the first start of all.
@@ -117,5 +130,83 @@ pub fn write_private(file: &Path, bytes: &[u8]) -> io::Result<()> {
     match file.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => File::open(folder)?.sync_all(),
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use jackfield_core::clock::{SystemClock, SystemRng};
+    use jackfield_core::store::admin::AdminStore as _;
+    use jackfield_core::store::sqlite::{SqliteOptions, SqliteStore};
+    use std::sync::Arc;
+
+    struct Place {
+        folder: tempfile::TempDir,
+        store: SqliteStore,
+        source: MasterKeySource,
+    }
+
+    impl Place {
+        fn new() -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            let options = SqliteOptions::new(Arc::new(SystemClock), Arc::new(SystemRng));
+            let store = SqliteStore::open(&folder.path().join("data"), options).unwrap();
+            let source = MasterKeySource::File(folder.path().join("keys/master.key"));
+            Self { folder, store, source }
+        }
+        fn file(&self) -> PathBuf {
+            self.folder.path().join("keys/master.key")
+        }
+        async fn load(&self) -> Result<Keys, KeyError> {
+            load(&self.source, &self.store, &SystemRng).await
+        }
+        async fn sealed(&self) -> Option<Vec<u8>> {
+            self.store.meta(INSTALLATION).await.unwrap()
+        }
+    }
+
+    #[tokio::test]
+    async fn keys_are_made_once_for_the_hosts_user_alone() {
+        let place = Place::new();
+        let made = place.load().await.unwrap();
+        let mode = std::fs::metadata(place.file()).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        let again = place.load().await.unwrap();
+        assert_eq!((made.master.id(), made.installation), (again.master.id(), again.installation));
+
+        // The same key by variable is as good.
+        let given = MasterKeySource::Given(MasterKey::from_bytes(*made.master.to_bytes()));
+        let by_variable = load(&given, &place.store, &SystemRng).await.unwrap();
+        assert_eq!(by_variable.installation, made.installation);
+    }
+
+    /// A wrong or lost key keeps the host from starting; the data and the key files stay as they were.
+    #[tokio::test]
+    async fn threat_050_a_wrong_master_key_refuses_the_start_and_changes_nothing() {
+        let place = Place::new();
+        place.load().await.unwrap();
+        let sealed = place.sealed().await;
+        let kept = std::fs::read(place.file()).unwrap();
+
+        std::fs::remove_file(place.file()).unwrap();
+        let text = place.load().await.err().unwrap().to_string();
+        assert!(text.contains("is missing") && text.contains("JACKFIELD_MASTER_KEY"), "{text}");
+        assert!(!place.file().exists(), "another key was made in place of the lost one");
+
+        std::fs::write(place.file(), BASE64_STANDARD.encode([1; 32])).unwrap();
+        let text = place.load().await.err().unwrap().to_string();
+        assert!(text.contains("does not open with this master key"), "{text}");
+        assert_eq!(std::fs::read_to_string(place.file()).unwrap(), BASE64_STANDARD.encode([1; 32]));
+
+        for broken in ["", "hello", "AAAA"] {
+            std::fs::write(place.file(), broken).unwrap();
+            let text = place.load().await.err().unwrap().to_string();
+            assert!(text.contains("does not hold a master key"), "{text}");
+        }
+
+        assert_eq!(place.sealed().await, sealed);
+        std::fs::write(place.file(), kept).unwrap();
+        place.load().await.unwrap();
     }
 }

@@ -245,7 +245,7 @@ impl fmt::Display for Problems {
         for (index, Problem { origin, key, text }) in self.0.iter().enumerate() {
             let line_end = if index + 1 == self.0.len() { "" } else { "\n" };
             let colon = if key.is_empty() { "" } else { ": " };
-            write!(f, "{origin}  {key}{colon}{text}{line_end}")?;
+            write!(f, "  {origin}  {key}{colon}{text}{line_end}")?;
         }
         Ok(())
     }

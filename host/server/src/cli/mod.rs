@@ -131,12 +131,12 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     let screen = Screen::new(cli.common.json);
     let done = match cli.command {
-        Command::Serve(args) => crate::serve::run(args).map_err(|problem| {
-            match problem.downcast_ref::<crate::config::Problems>() {
+        Command::Serve(args) => {
+            crate::serve::run(args).map_err(|problem| match problem.downcast_ref::<crate::config::Problems>() {
                 Some(problems) => CliError::input(format!("the host does not start:\n\n{problems}")),
                 None => CliError::host(format!("{problem:#}")),
-            }
-        }),
+            })
+        }
         command => in_runtime(dispatch(command, &cli.common, &screen)),
     };
     match done {

@@ -164,7 +164,7 @@ fn event_of(api: &Api, scope: &Scope, wish: RunWish) -> Result<(Event, bool), Ap
     let dedupe = wish.request.is_some();
     let event = Event {
         id: wish.request.unwrap_or_else(|| RunId::new(&*api.host.clock, &*api.host.rng).to_string()),
-        source: format!("/manual/{}", scope.integration),
+        source: "/manual".into(),
         event_type: wish.event_type.unwrap_or_else(|| "jackfield.manual".into()),
         subject: wish.subject,
         time: Some(api.host.clock.now().to_string()),

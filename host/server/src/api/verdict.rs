@@ -209,7 +209,7 @@ impl Verdict {
             let Some(secret) = webhook.verify.secret() else { continue };
             if !known.iter().any(|info| info.name == *secret) {
                 let missing = no_secret(secret.as_str(), environment);
-                self.warnings.push(format!("trigger `{}` answers 401 to everything: {missing}", trigger.name));
+                self.warnings.push(format!("trigger `{}` answers 503 to everything: {missing}", trigger.name));
             }
         }
         Ok(())

@@ -99,7 +99,7 @@ pub(super) async fn start(
     }
     let scope = Scope { environment, integration };
     let component = component_of(&api, &scope, wish.component.as_ref()).await?;
-    let (event, dedupe) = event_of(&api, &scope, wish)?;
+    let (event, dedupe) = event_of(&api, wish)?;
 
     let shared = api.clone();
     let accepting = api.clone();
@@ -147,7 +147,7 @@ async fn component_of(api: &Api, scope: &Scope, named: Option<&ComponentName>) -
     }
 }
 
-fn event_of(api: &Api, scope: &Scope, wish: RunWish) -> Result<(Event, bool), ApiError> {
+fn event_of(api: &Api, wish: RunWish) -> Result<(Event, bool), ApiError> {
     let attribute = |name: &str, value: &Option<String>, most: usize| match value {
         Some(text) if text.is_empty() || text.len() > most || text.chars().any(char::is_control) => {
             Err(ApiError::BadRequest(format!("`{name}` needs 1 to {most} bytes without control characters")))

@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use jackfield_core::ports::connector::SettingProblem;
+use jackfield_core::words::meant;
 use serde_json::{Map, Value};
 
 /// One table of settings being read.
@@ -123,12 +124,9 @@ impl<'a> Reader<'a> {
         }
         let unknown: Vec<&String> = self.map.keys().filter(|k| !self.known.contains(&k.as_str())).collect();
         for key in unknown {
-            let near = self.known.iter().map(|known| (distance(key, known), *known)).min();
-            let problem = match near {
-                Some((d, known)) if d <= 2 || d * 3 <= known.len() => {
-                    format!("is not a setting; did you mean `{}{known}`?", self.at)
-                }
-                _ => format!("is not a setting; there are {}", self.known.join(", ")),
+            let problem = match meant(key, self.known.iter().copied()) {
+                Some(known) => format!("is not a setting; did you mean `{}{known}`?", self.at),
+                None => format!("is not a setting; there are {}", self.known.join(", ")),
             };
             self.problem(key, problem);
         }
@@ -159,20 +157,4 @@ fn duration(text: &str) -> Option<Duration> {
         _ => return None,
     };
     number.checked_mul(millis).map(Duration::from_millis)
-}
-
-/// How many letters to add, drop or change to make `a` of `b`.
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, y) in b.iter().enumerate() {
-            let changed = diagonal + usize::from(x != *y);
-            diagonal = row[j + 1];
-            row[j + 1] = changed.min(diagonal + 1).min(row[j] + 1);
-        }
-    }
-    row[b.len()]
 }

@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
@@ -19,6 +19,7 @@ use crate::event::Output;
 use crate::hatch::{Closing, Hatch, Stop};
 use crate::ids::{IntegrationName, RunId, VersionNumber};
 use crate::intake::{Ended, Intake};
+use crate::lock::locked;
 use crate::metrics::Metrics;
 use crate::outcome::{Failure, Outcome, Usage};
 use crate::outside::Outside;
@@ -232,7 +233,7 @@ impl Executor {
             artifact: *artifact,
             event: Arc::clone(&claim.event),
             limits: component.limits,
-            grants: Arc::new(component.grants.clone()),
+            grants: Arc::clone(hatch.grants()),
             hatch: Arc::clone(&hatch),
             stop: stop.clone(),
         };
@@ -437,10 +438,6 @@ fn report(outcome: &Outcome) {
         Outcome::HostFault { message, .. } => warn!(%message, "the attempt could not be made or ended"),
         other => info!("attempt ended: {}", other.label()),
     }
-}
-
-fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -33,6 +33,7 @@ use crate::journal::{
     ArgumentHash, CallSummary, Chunk, Class, Cut, Journal, LookUp, Moment, NonDeterminism, Verdict, What,
 };
 use crate::limits::{Limit, Limits};
+use crate::lock::locked;
 use crate::logs::{AttemptLog, Level};
 use crate::metrics::CallResult;
 use crate::outside::{Linked, Outside};
@@ -195,7 +196,7 @@ impl Hatch {
 
     /// What it was granted.
     #[must_use]
-    pub fn grants(&self) -> &Grants {
+    pub fn grants(&self) -> &Arc<Grants> {
         &self.grants
     }
 
@@ -512,9 +513,4 @@ impl Hatch {
 #[must_use]
 pub fn encode_answer<A: Serialize>(answer: &A) -> Vec<u8> {
     rmp_serde::to_vec_named(answer).expect("answers hold nothing that MessagePack lacks, and memory does not fail")
-}
-
-/// A lock whose holders never leave it half-changed, so a panic elsewhere does not spoil it.
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }

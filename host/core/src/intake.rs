@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use crate::clock::{Clock, Rng};
 use crate::event::{Event, Output};
 use crate::ids::{ComponentName, RunId, Scope, TriggerName};
+use crate::lock::locked;
 use crate::metrics::{Metrics, TriggerResult};
 use crate::release::Component;
 use crate::run::{RunState, Target};
@@ -276,8 +277,4 @@ impl Intake {
             waiting.remove(&run);
         }
     }
-}
-
-fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -3,7 +3,7 @@
 //! Not here: what a call means (the hatch) and how it travels (the connectors).
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use hmac::{Hmac, KeyInit, Mac};
@@ -17,6 +17,7 @@ use crate::hatch::{Hatch, Parts, RunInfo};
 use crate::ids::{ConnectionName, EnvironmentName, IntegrationName, RunId, Scope, SecretName};
 use crate::journal::Journal;
 use crate::limits::IN_FLIGHT_PER_INTEGRATION;
+use crate::lock::locked;
 use crate::logs::Logs;
 use crate::metrics::Metrics;
 use crate::ports::connector::{Connector, Finding, Opened, Secrets};
@@ -460,8 +461,4 @@ fn not_allowed(connection: &ConnectionName, integration: &IntegrationName) -> St
 
 fn base32(bytes: &[u8; 32]) -> String {
     data_encoding::BASE32_NOPAD.encode(&bytes[..20])
-}
-
-fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

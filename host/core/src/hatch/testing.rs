@@ -12,7 +12,7 @@ use bytes::Bytes;
 use serde_json::{Map, Value};
 use url::Url;
 
-use super::{Hatch, locked};
+use super::Hatch;
 use crate::artifact::{Digest, Inspection};
 use crate::clock::{Clock, Rng, SystemRng};
 use crate::event::Event;
@@ -21,6 +21,7 @@ use crate::grant::Grants;
 use crate::ids::Scope;
 use crate::intake::{Intake, Releases};
 use crate::limits::Limits;
+use crate::lock::locked;
 use crate::logs::{LogRetention, Logs};
 use crate::metrics::Metrics;
 use crate::outside::{Keys, Outside, OutsideParts};

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use super::node::{Entry, Node, Value};
 use super::{Problem, units};
+use crate::words::meant;
 
 /// Where a value stands, for problems about it.
 #[derive(Clone)]
@@ -110,7 +111,7 @@ impl Complaints {
         let fields = self.table(at)?;
         for entry in fields.entries.iter().filter(|entry| !known.contains(&entry.key.as_str())) {
             let place = fields.place.below(&crate::ids::shown(&entry.key), entry.line);
-            match units::meant(&entry.key, known.iter().copied()) {
+            match meant(&entry.key, known.iter().copied()) {
                 Some(meant) => self.say(&place, format_args!("is not a key here; did you mean `{meant}`?")),
                 None => self.say(&place, format_args!("is not a key here; there are {}", known.join(", "))),
             }
@@ -265,5 +266,5 @@ impl Complaints {
 
 /// `; did you mean `x`?`, if it is near enough.
 pub(super) fn did_you_mean(word: &str, known: &[&str]) -> String {
-    units::meant(word, known.iter().copied()).map_or_else(String::new, |meant| format!("; did you mean `{meant}`?"))
+    meant(word, known.iter().copied()).map_or_else(String::new, |meant| format!("; did you mean `{meant}`?"))
 }

@@ -3,12 +3,13 @@
 //! Standard input is empty.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use jackfield_core::hatch::Hatch;
 use jackfield_core::limits::LOG_MESSAGE_BYTES;
+use jackfield_core::lock::locked;
 use jackfield_core::logs::Level;
 use wasmtime::Result;
 use wasmtime::component::Resource;
@@ -171,9 +172,4 @@ impl stderr::Host for State {
 /// The start of `text`, at most `bytes` of it, cut between two characters.
 pub(crate) fn cut(text: &str, bytes: usize) -> &str {
     &text[..text.floor_char_boundary(bytes)]
-}
-
-/// A lock whose holders never leave it half-changed, so a panic elsewhere does not spoil it.
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }

@@ -13,8 +13,8 @@ use super::client::Client;
 use super::error::CliError;
 use super::screen::{Screen, safe, text};
 
-/// How long one request waits for the outcome; asked again until the time is over.
-const ONE_WAIT: Duration = Duration::from_secs(30);
+/// The longest pause between two looks at a run that goes on.
+const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 
 #[derive(Debug, Args)]
 pub(super) struct RunArgs {
@@ -90,7 +90,7 @@ async fn wait(client: &Client, run: &str, limit: Duration) -> Result<Value, CliE
             return Ok(detail);
         }
         tokio::time::sleep(pause).await;
-        pause = (pause * 3 / 2).min(ONE_WAIT / 60);
+        pause = (pause * 3 / 2).min(LONGEST_PAUSE);
     }
 }
 

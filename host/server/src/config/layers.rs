@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use jackfield_core::ids::shown;
+use jackfield_core::words::meant;
 use toml::de::{DeTable, DeValue};
 use toml::{Spanned, Table, Value};
 
@@ -138,17 +139,10 @@ impl Layers {
     }
 
     fn unknown(&self, path: &[&str]) -> String {
-        let mut nearest = None;
-        let wanted = dotted(path);
-        leaves(&self.defaults, &mut Vec::new(), &mut |known| {
-            let known = known.join(".");
-            let distance = distance(&wanted, &known);
-            if distance <= 3 && nearest.as_ref().is_none_or(|(best, _)| distance < *best) {
-                nearest = Some((distance, known));
-            }
-        });
-        match nearest {
-            Some((_, known)) => format!("is not a setting; did you mean `{known}`?"),
+        let mut known = Vec::new();
+        leaves(&self.defaults, &mut Vec::new(), &mut |path| known.push(path.join(".")));
+        match meant(&dotted(path), known.iter().map(String::as_str)) {
+            Some(known) => format!("is not a setting; did you mean `{known}`?"),
             None => "is not a setting; `jackfield serve --defaults` shows all of them".into(),
         }
     }
@@ -257,20 +251,4 @@ fn kind(value: &Value) -> &'static str {
 
 fn line_of(text: &str, offset: usize) -> usize {
     text.as_bytes()[..offset.min(text.len())].iter().filter(|byte| **byte == b'\n').count() + 1
-}
-
-/// How many letters differ (Levenshtein).
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, y) in b.iter().enumerate() {
-            let cost = diagonal + usize::from(x != *y);
-            diagonal = row[j + 1];
-            row[j + 1] = cost.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[b.len()]
 }

@@ -69,8 +69,11 @@ pub struct Connection {
 pub struct Step {
     /// For people.
     pub name: String,
-    /// The trigger that hears it.
+    /// The trigger that hears it: a webhook, or a schedule that is fired by hand.
     pub trigger: String,
+    /// Whether the trigger is a schedule, fired by hand.
+    #[serde(default)]
+    pub scheduled: bool,
     /// The event's id.
     pub id: String,
     /// The event's data.
@@ -204,6 +207,21 @@ impl Scenario {
         }
     }
 
+    /// What the hook answers to a step.
+    async fn announce(&self, host: &Host, step: &Step) -> Value {
+        let url = host.hook(&self.environment, &self.integration, &step.trigger).await;
+        let answered = post_hook(&url, &self.signed(step), step.data.clone()).await;
+        let (status, _, body) = answered.unwrap_or_else(|e| panic!("{}: the hook did not answer: {e:?}", step.name));
+        assert_eq!(status, 202, "{}: {body:#}", step.name);
+        body
+    }
+
+    /// What is answered to somebody who fires a schedule.
+    async fn fire(&self, host: &Host) -> Value {
+        let path = format!("/v1/environments/{}/integrations/{}/runs", self.environment, self.integration);
+        host.api().post(&path, &serde_json::json!({ "type": "jackfield.cron" })).await.body
+    }
+
     async fn play_step(
         &self,
         host: &Host,
@@ -212,10 +230,7 @@ impl Scenario {
         runs: &BTreeMap<String, String>,
     ) -> String {
         let (name, expect) = (&step.name, &step.expect);
-        let url = host.hook(&self.environment, &self.integration, &step.trigger).await;
-        let answered = post_hook(&url, &self.signed(step), step.data.clone()).await;
-        let (status, _, body) = answered.unwrap_or_else(|e| panic!("{name}: the hook did not answer: {e:?}"));
-        assert_eq!(status, 202, "{name}: {body:#}");
+        let body = if step.scheduled { self.fire(host).await } else { self.announce(host, step).await };
         let id = body["run"].as_str().unwrap_or_else(|| panic!("{name}: no run in {body:#}")).to_owned();
         if let Some(other) = &expect.same_run_as {
             assert_eq!(Some(&id), runs.get(other), "{name}: another run than that of `{other}`");

@@ -109,22 +109,32 @@ fn select<'a>(records: &'a [Map<String, Value>], query: &str) -> Result<Vec<&'a 
         None => String::new(),
     };
     let mut found: Vec<_> = records.iter().collect();
+    let mut order = Vec::new();
     for condition in query.split('^').filter(|condition| !condition.is_empty()) {
         if let Some(field) = condition.strip_prefix("ORDERBYDESC") {
-            found.sort_by_key(|record| std::cmp::Reverse(text(record, field)));
+            order.push((field, true));
         } else if let Some(field) = condition.strip_prefix("ORDERBY") {
-            found.sort_by_key(|record| text(record, field));
+            order.push((field, false));
         } else if let Some((field, value)) = condition.split_once("STARTSWITH") {
             found.retain(|record| text(record, field).starts_with(value));
         } else if let Some((field, value)) = condition.split_once("LIKE") {
             found.retain(|record| text(record, field).contains(value));
         } else if let Some((field, value)) = condition.split_once("!=") {
             found.retain(|record| text(record, field) != value);
+        } else if let Some((field, value)) = condition.split_once(">=") {
+            found.retain(|record| text(record, field).as_str() >= value);
         } else if let Some((field, value)) = condition.split_once('=') {
             found.retain(|record| text(record, field) == value);
         } else {
             return Err(format!("`{condition}` is no condition that this stub knows"));
         }
+    }
+    // By the last field first: the sort is stable, so the first field decides.
+    for (field, descending) in order.into_iter().rev() {
+        found.sort_by(|a, b| {
+            let ascending = text(a, field).cmp(&text(b, field));
+            if descending { ascending.reverse() } else { ascending }
+        });
     }
     Ok(found)
 }
@@ -205,6 +215,7 @@ mod tests {
         assert_eq!(query("number=FR-2"), ["FR-2"]);
         assert_eq!(query("number!=FR-2^ORDERBYDESCnumber").len(), 4);
         assert_eq!(query("ORDERBYDESCnumber")[0], "FR-5");
+        assert_eq!(query("number>=FR-4^ORDERBYnone^ORDERBYDESCnumber"), ["FR-5", "FR-4"]);
         assert_eq!(ask("/api/now/table/t", &[("sysparm_query", "nonsense")]).status, 400);
     }
 

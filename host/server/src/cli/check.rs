@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use jackfield_core::artifact::Digest;
+use jackfield_core::artifact::{Digest, Inspection};
+use jackfield_core::ids::ComponentName;
 use jackfield_core::release::ungranted;
 use jackfield_sandbox::gate::{self, GateLimits};
 use jackfield_sandbox::inspect::inspect;
@@ -25,6 +26,19 @@ pub(super) fn run(args: &CheckArgs, screen: &Screen) -> Result<(), CliError> {
         return super::inspect::show(&args.path, screen);
     }
     let project = Project::open(&args.path)?;
+    let checked = examine(&project)?;
+    let inspections: Vec<_> = checked.iter().map(|(_, inspection)| inspection).collect();
+    if !screen.answer(&json!({ "integration": project.manifest.name, "components": inspections })) {
+        screen.done(format!("{} checks", project.manifest.name));
+        for (name, inspection) in checked {
+            screen.line(format!("  {name}  {}  {}", size(inspection.size), inspection.producers.join(", ")));
+        }
+    }
+    Ok(())
+}
+
+/// Checks a project's components as a deploy would, and gives what was found of each.
+pub(super) fn examine(project: &Project) -> Result<Vec<(ComponentName, Inspection)>, CliError> {
     let mut problems = Vec::new();
     let mut checked = Vec::new();
     for (name, bytes) in project.components()? {
@@ -51,14 +65,7 @@ pub(super) fn run(args: &CheckArgs, screen: &Screen) -> Result<(), CliError> {
         }
     }
     if problems.is_empty() {
-        let answer = json!({ "integration": project.manifest.name, "components": checked.iter().map(|(_, i)| i).collect::<Vec<_>>() });
-        if !screen.answer(&answer) {
-            screen.done(format!("{} checks", project.manifest.name));
-            for (name, inspection) in checked {
-                screen.line(format!("  {name}  {}  {}", size(inspection.size), inspection.producers.join(", ")));
-            }
-        }
-        return Ok(());
+        return Ok(checked);
     }
     let text = problems.iter().map(|p| format!("  {}", safe_lines(p).replace('\n', "\n  "))).collect::<Vec<_>>();
     Err(CliError::input(format!(

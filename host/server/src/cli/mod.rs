@@ -4,6 +4,7 @@
 //! answered. Nothing asks when standard input is not a terminal.
 
 mod backup;
+mod build;
 mod check;
 mod client;
 mod config;
@@ -26,6 +27,7 @@ mod secrets;
 mod status;
 mod tokens;
 mod triggers;
+mod world;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -74,6 +76,8 @@ enum Command {
     Serve(crate::serve::ServeArgs),
     /// Swap the one-time set-up token for a token of your own
     Login(login::LoginArgs),
+    /// Build the components of a manifest, each in the world that its grants allow
+    Build(build::BuildArgs),
     /// Check a manifest and its components, without a host
     Check(check::CheckArgs),
     /// Upload the components of a manifest and release them to an environment
@@ -166,6 +170,7 @@ async fn dispatch(command: Command, common: &Common, screen: &Screen) -> Result<
     match command {
         Command::Serve(_) => Ok(()),
         Command::Login(args) => login::run(args, common, screen).await,
+        Command::Build(args) => build::run(&args, screen),
         Command::Check(args) => check::run(&args, screen),
         Command::Deploy(args) => deploy::run(args, &client()?, screen).await,
         Command::Inspect(args) => inspect::run(&args, screen),
@@ -203,7 +208,7 @@ mod tests {
         let names: Vec<_> = command.get_subcommands().map(clap::Command::get_name).collect();
         assert_eq!(
             names.join(" "),
-            "serve login check deploy inspect run runs deadletters logs connections secrets config triggers \
+            "serve login build check deploy inspect run runs deadletters logs connections secrets config triggers \
              environments tokens status backup restore doctor"
         );
     }

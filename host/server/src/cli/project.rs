@@ -32,20 +32,24 @@ impl Project {
         Ok(Self { file, text, manifest })
     }
 
+    /// The folder that holds the manifest.
+    pub(super) fn folder(&self) -> &Path {
+        self.file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+    }
+
     /// The components and their bytes; all that are missing are named at once.
     pub(super) fn components(&self) -> Result<Vec<(ComponentName, Vec<u8>)>, CliError> {
-        let folder = self.file.parent().unwrap_or(Path::new("."));
+        let folder = self.folder();
         let mut found = Vec::new();
         let mut missing = Vec::new();
         for (name, component) in &self.manifest.components {
             match fs::read(folder.join(&component.source)) {
                 Ok(bytes) => found.push((name.clone(), bytes)),
                 Err(problem) => {
-                    let build = component.build.as_ref();
-                    let way_out = build.map_or_else(
-                        || "build it, then try again".into(),
-                        |build| format!("build it: {}", build.command),
-                    );
+                    let way_out = match component.build {
+                        Some(_) => "build it: jackfield build",
+                        None => "build it, then try again",
+                    };
                     missing.push(format!("component `{name}`: {}: {problem}\n    {way_out}", component.source));
                 }
             }

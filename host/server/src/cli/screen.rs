@@ -28,6 +28,11 @@ impl Screen {
         Self { json, terminal: std::io::stdout().is_terminal() }
     }
 
+    /// Whether only JSON may be printed.
+    pub(super) const fn is_json(&self) -> bool {
+        self.json
+    }
+
     /// Prints the API's answer if JSON was asked for; says whether it did.
     pub(super) fn answer(&self, value: &Value) -> bool {
         if self.json {

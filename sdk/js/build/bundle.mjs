@@ -50,8 +50,10 @@ export async function bundle(build) {
     return file.text;
   };
   const map = text(".js.map");
-  const ours = JSON.stringify(await own(JSON.parse(map), dirname(outfile), build.directory));
-  return { code: `${text(".js")}globalThis[${MAP}] = ${ours};\n`, map };
+  const code = text(".js");
+  const ours = await own(JSON.parse(map), dirname(outfile), build.directory);
+  const about = JSON.stringify({ ...ours, renamed: renamed(code, ours.sources, build.directory) });
+  return { code: `${code}globalThis[${MAP}] = ${about};\n`, map };
 }
 
 /**
@@ -136,7 +138,21 @@ async function own(map, base, directory) {
     }
     return out;
   });
-  return { sources: kept.map((index) => paths[index]), mappings: write(lines).replace(/;+$/, "") };
+  return { sources: kept.map((index) => paths[index] ?? ""), mappings: write(lines).replace(/;+$/, "") };
+}
+
+/**
+ * What the bundler called `read2` because two files have a `read`, for stacks: names with a number that no file has.
+ *
+ * @param {string} code
+ * @param {string[]} sources
+ * @param {string} directory
+ * @returns {Record<string, string>}
+ */
+function renamed(code, sources, directory) {
+  const words = new Set(sources.flatMap((source) => readFileSync(resolve(directory, source), "utf8").match(/[\w$]+/g) ?? []));
+  const names = code.matchAll(/\b(?:function\*?|class|const|let|var) (([\w$]*?[^\W\d])\d+)\b/g);
+  return Object.fromEntries([...names].flatMap(([, name = "", was = ""]) => (words.has(name) || !words.has(was) ? [] : [[name, was]])));
 }
 
 /**

@@ -141,15 +141,24 @@ function ofVariant(thrown: unknown, context?: string): Failure | undefined {
 
 /** Whatever was thrown, as the contract tells it. */
 export function failureOf(thrown: unknown): types.Failure {
+  try {
+    return told(thrown);
+  } catch {
+    // What is thrown may be anything, an object whose properties throw included.
+    return { tag: "error", val: { name: "Error", message: "what was thrown cannot be read", retryable: true } };
+  }
+}
+
+function told(thrown: unknown): types.Failure {
   const error = thrown instanceof Failure ? thrown : (ofVariant(thrown) ?? thrown);
   if (error instanceof Rejected && !error.retryable) return { tag: "rejected", val: message(error) };
   const delay = error instanceof Failure ? error.retryAfterMs : undefined;
   // Of `ofVariant` only the kind is wanted: it was thrown elsewhere.
-  const stack = frames(read(thrown, "stack"));
+  const stack = frames(textOf(thrown, "stack"));
   return {
     tag: "error",
     val: {
-      name: read(error, "name") || "Error",
+      name: textOf(error, "name") || "Error",
       message: message(error),
       ...(stack === "" ? {} : { stack }),
       retryable: error instanceof Failure ? error.retryable : true,
@@ -164,17 +173,13 @@ export function milliseconds(time: number): number {
 }
 
 // With the texts of its causes, each told once: many errors repeat their cause in their own text.
-function message(error: unknown): string {
-  let text = isErrorLike(error) ? read(error, "message") : show(error);
-  const seen = new Set([error]);
-  let cause = causeOf(error);
-  while (cause !== undefined && cause !== null && !seen.has(cause)) {
-    seen.add(cause);
-    const said = isErrorLike(cause) ? read(cause, "message") : show(cause);
-    if (said !== "" && !text.endsWith(said)) text = text === "" ? said : `${text}: ${said}`;
-    cause = causeOf(cause);
-  }
-  return text;
+function message(error: unknown, seen = new Set<unknown>()): string {
+  seen.add(error);
+  const text = isErrorLike(error) ? String(error.message) : show(error);
+  const cause = causeOf(error);
+  if (cause === undefined || cause === null || seen.has(cause)) return text;
+  const said = message(cause, seen);
+  return said === "" || text.endsWith(said) ? text : text === "" ? said : `${text}: ${said}`;
 }
 
 function isErrorLike(value: unknown): value is { message: unknown } {
@@ -188,12 +193,7 @@ function causeOf(error: unknown): unknown {
   return cause ?? (Array.isArray(errors) ? errors[0] : undefined);
 }
 
-// What is thrown may be anything, a proxy with a temper included.
-function read(from: unknown, name: "name" | "message" | "stack"): string {
-  try {
-    const value = (from as Record<string, unknown> | null | undefined)?.[name];
-    return value === undefined || value === null ? "" : String(value);
-  } catch {
-    return "";
-  }
+function textOf(from: unknown, name: "name" | "stack"): string {
+  const value = (from as Record<string, unknown> | null | undefined)?.[name];
+  return value === undefined || value === null ? "" : String(value);
 }

@@ -8,6 +8,14 @@ export const BUNDLE = "bundle.js";
 /** Where the build leaves the map of the bundle; it is decoded only when something was thrown. */
 export const MAP = Symbol.for("jackfield.map");
 
+/** The map: `mappings` in the form of version 3, `sources` by their paths in the project. */
+export interface BundleMap {
+  sources: string[];
+  mappings: string;
+  /** Functions that the bundler had to rename, and what they were called. */
+  renamed: Record<string, string>;
+}
+
 /**
  * The frames of a stack as SpiderMonkey writes it, innermost first, one a line: `at deeper (src/handler.ts:52:28)`.
  *
@@ -15,20 +23,23 @@ export const MAP = Symbol.for("jackfield.map");
  * with its places in the bundle, which lies beside its map in `.jackfield`.
  */
 export function frames(stack: string): string {
-  const map = (globalThis as { [MAP]?: { sources: string[]; mappings: string } })[MAP];
-  return clean(stack, map === undefined ? undefined : decode(map.sources, map.mappings));
+  return clean(stack, (globalThis as { [MAP]?: BundleMap })[MAP]);
 }
 
-/** {@link frames} with a given mapping. */
-export function clean(stack: string, mapping: Mapping | undefined): string {
+/** {@link frames} by a given map. */
+export function clean(stack: string, map: BundleMap | undefined): string {
+  // Most stacks are asked for by nobody: the map is decoded when the first frame wants it.
+  let mapping: Mapping | undefined;
   const own: string[] = [];
   const others: string[] = [];
   for (const text of stack.split("\n")) {
     const frame = /^(.*)@(.*):(\d+):(\d+)$/.exec(text);
     // The rest is the engine's glue, which calls the handler.
     if (frame === null || frame[2] !== BUNDLE) continue;
-    const [, name = "", file = "", line, column] = frame;
-    const at = mapping?.(Number(line), Number(column));
+    const [, called = "", file = "", line, column] = frame;
+    mapping ??= map === undefined ? () => undefined : decode(map.sources, map.mappings);
+    const at = mapping(Number(line), Number(column));
+    const name = called.replace(/[\w$]+/g, (part) => (map !== undefined && Object.hasOwn(map.renamed, part) ? (map.renamed[part] ?? part) : part));
     if (at !== undefined) own.push(show(name, `${at.source}:${at.line}:${at.column}`));
     else others.push(show(name, `${file}:${line}:${column}`));
   }

@@ -4,13 +4,15 @@ import { readFileSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
 import { load, notGranted, SDK } from "./environment.mjs";
 import { Problem } from "./problem.mjs";
+import { shared } from "./shared.mjs";
 
 /** As `stack.ts` says; the bundle's map goes to its own place, decoded only when something was thrown. */
 const MAP = 'Symbol.for("jackfield.map")';
 
 /**
  * @param {import("./environment.mjs").Build} build
- * @returns {Promise<{ code: string, map: string }>} `map` is that of the whole bundle, for people
+ * @returns {Promise<{ code: string, map: string, own: import("../src/stack.ts").BundleMap }>} `map` is that of the whole
+ *   bundle, for people; `own` the part that stacks are told by
  */
 export async function bundle(build) {
   const esbuild = await load(() => import("esbuild"));
@@ -51,9 +53,9 @@ export async function bundle(build) {
   };
   const map = text(".js.map");
   const code = text(".js");
-  const ours = await own(JSON.parse(map), dirname(outfile), build.directory);
-  const about = JSON.stringify({ ...ours, renamed: renamed(code, ours.sources, build.directory) });
-  return { code: `${code}globalThis[${MAP}] = ${about};\n`, map };
+  const ours = await filtered(JSON.parse(map), dirname(outfile), build.directory);
+  const own = { ...ours, renamed: renamed(code, ours.sources, build.directory) };
+  return { code: `${code}globalThis[${MAP}] = ${JSON.stringify(own)};\n`, map, own };
 }
 
 /**
@@ -119,8 +121,8 @@ function stub(name, text) {
  * @param {string} base What the sources are relative to.
  * @param {string} directory
  */
-async function own(map, base, directory) {
-  const { segments, write } = await sourcemap();
+async function filtered(map, base, directory) {
+  const { segments, write } = await shared();
   const paths = map.sources.map((source) => {
     const path = resolve(base, source);
     const foreign = source.includes(":") || /[\\/]node_modules[\\/]/.test(path) || !relative(join(SDK, "src"), path).startsWith("..");
@@ -153,17 +155,6 @@ function renamed(code, sources, directory) {
   const words = new Set(sources.flatMap((source) => readFileSync(resolve(directory, source), "utf8").match(/[\w$]+/g) ?? []));
   const names = code.matchAll(/\b(?:function\*?|class|const|let|var) (([\w$]*?[^\W\d])\d+)\b/g);
   return Object.fromEntries([...names].flatMap(([, name = "", was = ""]) => (words.has(name) || !words.has(was) ? [] : [[name, was]])));
-}
-
-/**
- * The SDK's own reader and writer of maps: what is written here is read there.
- *
- * @returns {Promise<typeof import("../src/sourcemap.ts")>}
- */
-async function sourcemap() {
-  const esbuild = await load(() => import("esbuild"));
-  const { code } = await esbuild.transform(readFileSync(join(SDK, "src", "sourcemap.ts"), "utf8"), { loader: "ts" });
-  return import(`data:text/javascript,${encodeURIComponent(code)}`);
 }
 
 /** @param {import("esbuild").Message[]} errors */

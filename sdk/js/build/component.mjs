@@ -5,16 +5,16 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { load, SDK } from "./environment.mjs";
 import { Problem } from "./problem.mjs";
-
-/** As `stack.ts` says. */
-const BUNDLE = "bundle.js";
+import { shared } from "./shared.mjs";
 
 /**
  * @param {import("./environment.mjs").Build} build
  * @param {string} code
+ * @param {import("../src/stack.ts").BundleMap} map
  * @returns {Promise<Uint8Array>}
  */
-export async function component(build, code) {
+export async function component(build, code, map) {
+  const { BUNDLE, clean } = await shared();
   const { componentize } = await load(() => import("@bytecodealliance/componentize-js"));
   try {
     const made = await componentize(code, {
@@ -26,7 +26,8 @@ export async function component(build, code) {
     });
     return made.component;
   } catch (thrown) {
-    throw new Problem(`the component cannot be made\n\n${initialisation(String(/** @type {Error} */ (thrown).message))}`);
+    const why = initialisation(String(/** @type {Error} */ (thrown).message), (stack) => clean(stack, map));
+    throw new Problem(`the component cannot be made: ${why}`);
   }
 }
 
@@ -36,11 +37,22 @@ function disabled(build) {
   return build.grants.includes("http") ? ["fetch-event"] : ["fetch-event", "http"];
 }
 
-// What the engine prints when the module's own code throws while it is initialised, without the words around it.
-/** @param {string} message */
-function initialisation(message) {
-  const said = /Error while evaluating[^\n]*\n?([\s\S]*)/.exec(message)?.[1] ?? message;
-  return `${said.trim()}\n\nCode outside the handler runs while the component is built: there is no event, no log and no host yet.`;
+/**
+ * What went wrong while the module's own code ran, out of what the engine prints of it.
+ *
+ * @param {string} message
+ * @param {(stack: string) => string} clean
+ */
+export function initialisation(message, clean) {
+  const hint = "Code outside the handler runs while the component is built: there is no event, no log and no host yet.";
+  const called = /unknown imported function: 'jackfield:plugin\/([a-z-]+)@[^']*' '([^']+)'/.exec(message);
+  if (called !== null) return `code outside the handler calls \`${called[1]}\` (${called[2]})\n\n${hint}`;
+  const thrown = /Exception while evaluating top-level script\n(?:\S+:\d+:\d+ )?([\s\S]*?)\n(?:Additionally|Stack:)/.exec(message);
+  if (thrown === null) return `\n\n${message}`;
+  const stack = clean(message.slice(message.lastIndexOf("Stack:")).replace(/^ +/gm, ""));
+  // Thrown by the SDK about the project, not by the project.
+  if (stack === "" || stack.includes("bundle.js:")) return (thrown[1] ?? "").replace(/^Error: /, "");
+  return `${thrown[1]}\n${stack.replace(/^/gm, "    ")}\n\n${hint}`;
 }
 
 /**

@@ -29,7 +29,7 @@ async function main(args) {
 
   await step("types", "checking", () => check(build, work));
 
-  const { code, map } = await step("bundle", "bundling", async () => {
+  const { code, map, own } = await step("bundle", "bundling", async () => {
     const made = await bundle(build);
     return { ...made, said: size(made.code.length) };
   });
@@ -45,7 +45,7 @@ async function main(args) {
     return;
   }
   await step("component", "making the component, which takes 10 s to 40 s", async () => {
-    const made = await component(build, code);
+    const made = await component(build, code, own);
     mkdirSync(dirname(build.out), { recursive: true });
     // Beside it first: whoever reads the component meets the old one or the new one.
     const fresh = join(dirname(build.out), `.${basename(build.out)}.new`);

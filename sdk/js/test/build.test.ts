@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
 import { bundle } from "../build/bundle.mjs";
-import { digest, unchanged } from "../build/component.mjs";
+import { digest, initialisation, unchanged } from "../build/component.mjs";
 import { environment } from "../build/environment.mjs";
 import { check } from "../build/types-check.mjs";
 import { clean, type BundleMap } from "../src/stack.ts";
@@ -95,4 +95,15 @@ test("a component is made again when something of it changed", (t) => {
   assert.equal(unchanged(stamp, digest({ ...build, grants: ["http"] }, "code"), build.out), false);
   writeFileSync(build.out, "damaged");
   assert.equal(unchanged(stamp, inputs, build.out), false);
+});
+
+test("what goes wrong while the component is made is told in the project's words", () => {
+  const map: BundleMap = { sources: ["src/handler.ts"], mappings: "AAAA", renamed: {} };
+  const told = (text: string) => initialisation(text, (stack) => clean(stack, map));
+  const evaluated = (what: string, at: string) =>
+    `Failed (wizer):\nException while evaluating top-level script\nbundle.js:1:11 ${what}\nAdditionally, some promises were rejected\nStack:\n  load@bundle.js:${at}\n`;
+  assert.match(told(evaluated("Error: no table", "1:9")), /^Error: no table\n    at load \(src\/handler.ts:1:1\)\n\nCode outside/);
+  assert.equal(told(evaluated("Error: src/handler.ts exports no handler", "9:9")), "src/handler.ts exports no handler");
+  assert.match(told("unknown imported function: 'jackfield:plugin/log@0.1.0' 'write'"), /^code outside the handler calls `log` \(write\)/);
+  assert.equal(told("out of disk"), "\n\nout of disk");
 });

@@ -119,11 +119,8 @@ def _run(job: Job, folders: list[Path], half: Path, into: Path) -> None:
                 process.wait()
             if terminal:
                 print("\r\x1b[K", end="", flush=True)
-    trace = told(said.read_text(errors="replace"), _root(job))
-    if process.returncode == 0:
-        # What the project's modules printed when they were imported.
-        print("".join(f"    {line}\n" for line in trace.splitlines()), end="")
-    else:
+    if process.returncode != 0:
+        trace = told(said.read_text(errors="replace"), _root(job))
         raise Problem(f"{job.source} could not be made a component:\n{trace}")
 
 

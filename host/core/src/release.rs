@@ -11,6 +11,7 @@ use crate::artifact::{Digest, Inspection};
 use crate::grant::{Capability, Grants};
 use crate::ids::{ComponentName, ConnectionName, IntegrationName, SecretName, TriggerName, VersionNumber};
 use crate::limits::Limits;
+use crate::manifest::show_duration;
 use crate::retry::RetryPolicy;
 
 /// A manifest after checking; whoever holds one need not check again.
@@ -103,7 +104,7 @@ impl TriggerKind {
     pub fn timing(&self) -> Option<String> {
         match self {
             Self::Cron(cron) => Some(format!("{} in {}", cron.schedule, cron.timezone)),
-            Self::Interval(interval) => Some(format!("every {} ms", interval.every.as_millis())),
+            Self::Interval(interval) => Some(format!("every {}", show_duration(interval.every))),
             Self::Webhook(_) | Self::Manual => None,
         }
     }

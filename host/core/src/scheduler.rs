@@ -290,3 +290,6 @@ pub(crate) fn event(
     }
 }
 
+
+#[cfg(test)]
+mod tests;

@@ -15,6 +15,8 @@
 //! rule is about the beginnings of spans alone. That holds for a gap of any length, and lets a year of
 //! seconds be counted a day at a time.
 
+use std::fmt;
+
 use croner::parser::{CronParser, Seconds, Year};
 use jiff::Timestamp;
 use jiff::civil::DateTime;
@@ -23,12 +25,16 @@ use jiff::tz::{Offset, TimeZone};
 use super::fields;
 
 const DAY: i64 = 86_400;
+/// 2026, from when on an expression must come at some time: what came only in the past never comes.
+const PRESENT: i64 = 1_767_225_600;
+/// Where the first span begins and the last one ends: out of reach, and far from the ends of numbers.
+const FOREVER: i64 = 1 << 60;
 /// Spans looked at for an instant: two centuries of two changes a year.
 const SPANS: usize = 400;
 
 /// See the module. All its times are whole seconds: since 1970 UTC, or of the local clock as if that
 /// were UTC.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct Cron {
     cron: croner::Cron,
     zone: TimeZone,
@@ -37,6 +43,13 @@ pub(super) struct Cron {
     seconds: Vec<i64>,
     minutes: Vec<i64>,
     hours: Vec<i64>,
+}
+
+/// Not field by field: croner keeps a byte for each of 5,000 years.
+impl fmt::Debug for Cron {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} in {}", self.cron.pattern.as_str(), self.name)
+    }
 }
 
 /// A stretch of time with one UTC offset.
@@ -68,7 +81,7 @@ impl Cron {
             zone,
             name,
         };
-        if cron.next(0).is_none() {
+        if cron.next(PRESENT).is_none() {
             return Err("never comes: no day is all that it asks for".into());
         }
         Ok(cron)
@@ -87,7 +100,7 @@ impl Cron {
                 return Some(span.start);
             }
             let local = self.local_from((at + span.offset).max(self.first(&span)))?;
-            if local < span.end.saturating_add(span.offset) {
+            if local < span.end + span.offset {
                 return Some(local - span.offset);
             }
             at = span.end;
@@ -107,7 +120,7 @@ impl Cron {
             if found.is_some() {
                 return found.filter(|found| *found > after);
             }
-            at = span.start.checked_sub(1)?;
+            at = span.start - 1;
         }
         None
     }
@@ -134,9 +147,9 @@ impl Cron {
         let offset = |moment| i64::from(self.zone.to_offset(moment).seconds());
         // The database knows changes that change no offset; they begin a span all the same.
         let start = Timestamp::from_second(at + 1).ok()?;
-        let start = self.zone.preceding(start).next().map_or(i64::MIN, |change| change.timestamp().as_second());
-        let end = self.zone.following(moment).next().map_or(i64::MAX, |change| change.timestamp().as_second());
-        let before = start.checked_sub(1).and_then(|before| Timestamp::from_second(before).ok());
+        let start = self.zone.preceding(start).next().map_or(-FOREVER, |change| change.timestamp().as_second());
+        let end = self.zone.following(moment).next().map_or(FOREVER, |change| change.timestamp().as_second());
+        let before = Timestamp::from_second(start - 1).ok();
         let here = offset(moment);
         Some(Span { start, end, offset: here, before: before.map_or(here, offset) })
     }
@@ -144,7 +157,7 @@ impl Cron {
     /// The first local time that counts in a span: what its clock repeats was in the span before.
     fn first(&self, span: &Span) -> i64 {
         let repeated = if self.fixed { (span.before - span.offset).max(0) } else { 0 };
-        span.start.saturating_add(span.offset + repeated)
+        span.start + span.offset + repeated
     }
 
     /// Whether a fixed time is among those that the clock skipped when the span began.

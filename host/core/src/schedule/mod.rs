@@ -10,7 +10,7 @@ mod fields;
 mod zone;
 
 pub use due::{Due, GRACE, due};
-pub use zone::zone_name;
+pub use zone::{local_time, zone_name};
 
 use std::time::Duration;
 

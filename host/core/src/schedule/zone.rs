@@ -2,6 +2,7 @@
 
 use jiff::tz::{TimeZone, db};
 
+use crate::clock::Timestamp;
 use crate::ids::shown;
 use crate::words::meant;
 
@@ -37,4 +38,13 @@ fn city(name: &str, known: &[String]) -> Option<String> {
 /// As [`find`], for somebody who reads `timezone` and the name before it.
 pub fn zone_name(name: &str) -> Result<String, String> {
     find(name).map(|zone| zone.iana_name().map_or_else(|| shown(name), str::to_owned))
+}
+
+/// A moment as the clocks of a zone show it, to the second if it is not a whole minute; none if the zone is
+/// not known here.
+#[must_use]
+pub fn local_time(at: Timestamp, zone: &str) -> Option<String> {
+    let local = jiff::Timestamp::from_millisecond(at.0).ok()?.to_zoned(find(zone).ok()?);
+    let format = if local.second() == 0 { "%Y-%m-%d %H:%M" } else { "%Y-%m-%d %H:%M:%S" };
+    Some(local.strftime(format).to_string())
 }

@@ -528,8 +528,17 @@ mod tests {
             .gather()
             .iter()
             .map(|family| {
-                let order =
-                    ["environment", "integration", "component", "version", "engine", "kind", "outcome", "state", "reason"];
+                let order = [
+                    "environment",
+                    "integration",
+                    "component",
+                    "version",
+                    "engine",
+                    "kind",
+                    "outcome",
+                    "state",
+                    "reason",
+                ];
                 let mut labels: Vec<&str> =
                     family.get_metric()[0].get_label().iter().map(prometheus::proto::LabelPair::name).collect();
                 labels.sort_by_key(|l| order.iter().position(|o| o == l).unwrap_or(order.len()));

@@ -212,7 +212,8 @@ impl Scheduler {
                 };
                 let cursor = cursors.remove(&(scope.clone(), trigger.name.clone()));
                 // Of another timing: a newer release is stored, and is about to be active here.
-                let Some(cursor) = cursor.filter(|cursor| Some(&cursor.timing) == trigger.kind.timing().as_ref()) else {
+                let Some(cursor) = cursor.filter(|cursor| Some(&cursor.timing) == trigger.kind.timing().as_ref())
+                else {
                     continue;
                 };
                 let next = schedule.next(cursor.at);
@@ -289,7 +290,6 @@ pub(crate) fn event(
         data: data.to_string().into_bytes().into(),
     }
 }
-
 
 #[cfg(test)]
 mod tests;

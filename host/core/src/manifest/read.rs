@@ -49,8 +49,7 @@ pub(super) const BUILD: &[&str] = &["command", "watch"];
 
 /// Trigger kinds of this version, and those that are to come.
 const KINDS: [&str; 4] = ["webhook", "cron", "interval", "manual"];
-const KINDS_TO_COME: [&str; 9] =
-    ["kafka", "nats", "amqp", "mqtt", "redis", "postgres", "file", "object", "event"];
+const KINDS_TO_COME: [&str; 9] = ["kafka", "nats", "amqp", "mqtt", "redis", "postgres", "file", "object", "event"];
 
 const SCHEMES: [&str; 3] = ["token", "standard-webhooks", "github"];
 
@@ -426,10 +425,8 @@ impl Reader {
     fn trigger_kind<'n>(&mut self, at: &At<'n>) -> Option<&'n str> {
         let kind = self.complaints.text(at)?;
         if KINDS_TO_COME.contains(&kind) {
-            self.complaints.refuse(
-                at,
-                format_args!("is a kind that this version does not have yet; it has {}", KINDS.join(", ")),
-            );
+            self.complaints
+                .refuse(at, format_args!("is a kind that this version does not have yet; it has {}", KINDS.join(", ")));
             return None;
         }
         self.complaints.word(at, &KINDS)
@@ -451,9 +448,10 @@ impl Reader {
     fn cron(&mut self, fields: &Fields<'_>) -> Option<Cron> {
         let timezone = match fields.get("timezone") {
             None => Some(DEFAULT_ZONE.to_owned()),
-            Some(at) => self.complaints.line(&at, LONGEST_TEXT).and_then(|name| {
-                schedule::zone_name(&name).map_err(|why| self.complaints.refuse(&at, why)).ok()
-            }),
+            Some(at) => self
+                .complaints
+                .line(&at, LONGEST_TEXT)
+                .and_then(|name| schedule::zone_name(&name).map_err(|why| self.complaints.refuse(&at, why)).ok()),
         };
         let expression = self.complaints.required(fields, "schedule", "schedule = \"*/5 * * * *\"").and_then(|at| {
             let expression = self.complaints.line(&at, LONGEST_TEXT)?;

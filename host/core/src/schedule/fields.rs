@@ -115,7 +115,9 @@ fn range(place: usize, text: &str) -> Result<(), String> {
         "L" | "LW" if place == DAY_OF_MONTH => return Ok(()),
         _ => {}
     }
-    if place == DAY_OF_MONTH && let Some(day) = text.strip_suffix('W') {
+    if place == DAY_OF_MONTH
+        && let Some(day) = text.strip_suffix('W')
+    {
         return value(place, day).map(drop);
     }
     if place == DAY_OF_WEEK {

@@ -118,9 +118,7 @@ impl Schedule {
         }
         match &self.0 {
             Kind::Cron(cron) => cron.count(second(after), second(until)),
-            Kind::Every(every) => {
-                u64::try_from(until.0.div_euclid(*every) - after.0.div_euclid(*every)).unwrap_or(0)
-            }
+            Kind::Every(every) => u64::try_from(until.0.div_euclid(*every) - after.0.div_euclid(*every)).unwrap_or(0),
         }
     }
 }
@@ -133,7 +131,6 @@ fn second(at: Timestamp) -> i64 {
 fn instant(second: i64) -> Timestamp {
     Timestamp(second.saturating_mul(1_000))
 }
-
 
 #[cfg(test)]
 mod tests;

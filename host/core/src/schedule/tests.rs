@@ -34,7 +34,12 @@ fn fires(expression: &str, zone: &str, after: &str, expected: &[&str]) {
 
 #[test]
 fn expressions_fire_when_they_say() {
-    fires("*/20 * * * *", "UTC", "2026-01-01T00:00:00Z", &["2026-01-01T00:20:00Z", "2026-01-01T00:40:00Z", "2026-01-01T01:00:00Z"]);
+    fires(
+        "*/20 * * * *",
+        "UTC",
+        "2026-01-01T00:00:00Z",
+        &["2026-01-01T00:20:00Z", "2026-01-01T00:40:00Z", "2026-01-01T01:00:00Z"],
+    );
     fires("*/30 * * * * *", "UTC", "2026-01-01T00:00:00.500Z", &["2026-01-01T00:00:30Z", "2026-01-01T00:01:00Z"]);
     fires("0 9 * * MON-FRI", "Asia/Tokyo", "2026-01-02T00:00:00Z", &["2026-01-05T00:00:00Z", "2026-01-06T00:00:00Z"]);
     fires("0 0 29 2 *", "UTC", "2026-01-01T00:00:00Z", &["2028-02-29T00:00:00Z", "2032-02-29T00:00:00Z"]);
@@ -43,9 +48,19 @@ fn expressions_fire_when_they_say() {
     fires("0 12 15W * *", "UTC", "2026-08-01T00:00:00Z", &["2026-08-14T12:00:00Z", "2026-09-15T12:00:00Z"]);
     fires("0 12 * * 5#2", "UTC", "2026-01-01T00:00:00Z", &["2026-01-09T12:00:00Z", "2026-02-13T12:00:00Z"]);
     fires("0 12 * * 5L", "UTC", "2026-01-01T00:00:00Z", &["2026-01-30T12:00:00Z"]);
-    fires("0 12 * * FRI-SUN", "UTC", "2026-01-01T00:00:00Z", &["2026-01-02T12:00:00Z", "2026-01-03T12:00:00Z", "2026-01-04T12:00:00Z", "2026-01-09T12:00:00Z"]);
+    fires(
+        "0 12 * * FRI-SUN",
+        "UTC",
+        "2026-01-01T00:00:00Z",
+        &["2026-01-02T12:00:00Z", "2026-01-03T12:00:00Z", "2026-01-04T12:00:00Z", "2026-01-09T12:00:00Z"],
+    );
     // Both days given: either will do.
-    fires("0 0 13 * 5", "UTC", "2026-02-01T00:00:00Z", &["2026-02-06T00:00:00Z", "2026-02-13T00:00:00Z", "2026-02-20T00:00:00Z"]);
+    fires(
+        "0 0 13 * 5",
+        "UTC",
+        "2026-02-01T00:00:00Z",
+        &["2026-02-06T00:00:00Z", "2026-02-13T00:00:00Z", "2026-02-20T00:00:00Z"],
+    );
     fires("@daily", "UTC", "2026-01-01T00:00:00Z", &["2026-01-02T00:00:00Z"]);
     fires("0 8 ? JAN,jul *", "UTC", "2026-01-31T08:00:00Z", &["2026-07-01T08:00:00Z"]);
 }
@@ -57,22 +72,58 @@ fn the_rule_where_the_clock_changes() {
     // A fixed time that is skipped happens at the moment of the change, once, and is back the next day.
     fires("30 2 * * *", "Europe/Berlin", spring, &["2027-03-28T01:00:00Z", "2027-03-29T00:30:00Z"]);
     fires("0 2 * * *", "Europe/Berlin", spring, &["2027-03-28T01:00:00Z", "2027-03-29T00:00:00Z"]);
-    fires("0,30 2,3 * * *", "Europe/Berlin", spring, &["2027-03-28T01:00:00Z", "2027-03-28T01:30:00Z", "2027-03-29T00:00:00Z"]);
+    fires(
+        "0,30 2,3 * * *",
+        "Europe/Berlin",
+        spring,
+        &["2027-03-28T01:00:00Z", "2027-03-28T01:30:00Z", "2027-03-29T00:00:00Z"],
+    );
     fires("15 30 2 * * *", "Europe/Berlin", spring, &["2027-03-28T01:00:00Z", "2027-03-29T00:30:15Z"]);
     // One that is repeated happens the first time.
     fires("30 2 * * *", "Europe/Berlin", autumn, &["2027-10-31T00:30:00Z", "2027-11-01T01:30:00Z"]);
-    fires("0 2-3 * * *", "Europe/Berlin", autumn, &["2027-10-31T00:00:00Z", "2027-10-31T02:00:00Z", "2027-11-01T01:00:00Z"]);
+    fires(
+        "0 2-3 * * *",
+        "Europe/Berlin",
+        autumn,
+        &["2027-10-31T00:00:00Z", "2027-10-31T02:00:00Z", "2027-11-01T01:00:00Z"],
+    );
     // From between the two times it is over.
     fires("30 2 * * *", "Europe/Berlin", "2027-10-31T00:45:00Z", &["2027-11-01T01:30:00Z"]);
     // A rhythm follows the clock.
-    fires("*/30 1-3 * * *", "Europe/Berlin", "2027-03-28T00:00:00Z", &["2027-03-28T00:30:00Z", "2027-03-28T01:00:00Z", "2027-03-28T01:30:00Z"]);
-    fires("*/30 2 * * *", "Europe/Berlin", autumn, &["2027-10-31T00:00:00Z", "2027-10-31T00:30:00Z", "2027-10-31T01:00:00Z", "2027-10-31T01:30:00Z", "2027-11-01T01:00:00Z"]);
+    fires(
+        "*/30 1-3 * * *",
+        "Europe/Berlin",
+        "2027-03-28T00:00:00Z",
+        &["2027-03-28T00:30:00Z", "2027-03-28T01:00:00Z", "2027-03-28T01:30:00Z"],
+    );
+    fires(
+        "*/30 2 * * *",
+        "Europe/Berlin",
+        autumn,
+        &[
+            "2027-10-31T00:00:00Z",
+            "2027-10-31T00:30:00Z",
+            "2027-10-31T01:00:00Z",
+            "2027-10-31T01:30:00Z",
+            "2027-11-01T01:00:00Z",
+        ],
+    );
     fires("30 */2 * * *", "Europe/Berlin", "2027-03-28T00:00:00Z", &["2027-03-28T02:30:00Z"]);
     // Half an hour, in Lord Howe; at midnight, in Havana.
-    fires("15 2 * * *", "Australia/Lord_Howe", "2027-10-02T00:00:00Z", &["2027-10-02T15:30:00Z", "2027-10-03T15:15:00Z"]);
+    fires(
+        "15 2 * * *",
+        "Australia/Lord_Howe",
+        "2027-10-02T00:00:00Z",
+        &["2027-10-02T15:30:00Z", "2027-10-03T15:15:00Z"],
+    );
     fires("0 0 * * *", "America/Havana", "2027-03-13T12:00:00Z", &["2027-03-14T05:00:00Z", "2027-03-15T04:00:00Z"]);
     // A whole day that never was, in Apia: its noon is at its end.
-    fires("0 12 * * *", "Pacific/Apia", "2011-12-29T12:00:00Z", &["2011-12-29T22:00:00Z", "2011-12-30T10:00:00Z", "2011-12-30T22:00:00Z"]);
+    fires(
+        "0 12 * * *",
+        "Pacific/Apia",
+        "2011-12-29T12:00:00Z",
+        &["2011-12-29T22:00:00Z", "2011-12-30T10:00:00Z", "2011-12-30T22:00:00Z"],
+    );
     fires("0 */6 * * *", "Pacific/Apia", "2011-12-30T04:00:00Z", &["2011-12-30T10:00:00Z", "2011-12-30T16:00:00Z"]);
 }
 
@@ -114,7 +165,8 @@ fn what_is_wrong_is_named() {
     refused("1,,2 * * * *", "has `1,,2` as its minute: a comma without a value");
     refused("L * * * *", "has minute L; minutes are 0 to 59");
     refused("@reboot", "is not known; there are @hourly, @daily, @weekly, @monthly and @yearly");
-    let fields = "; write five (minute, hour, day of the month, month, day of the week), or six with the second before them";
+    let fields =
+        "; write five (minute, hour, day of the month, month, day of the week), or six with the second before them";
     refused("* * * *", &format!("has 4 fields{fields}"));
     refused("* * * * * * 2027", &format!("has 7 fields{fields}"));
     for never in ["0 0 30 2 *", "0 0 31 4,6,9,11 *", "0 0 30W 2 *"] {
@@ -165,7 +217,11 @@ const PLAIN: [Plain; 12] = [
     Plain { text: "0 0 * * *", fixed: true, says: |t| t.minute() == 0 && t.hour() == 0 },
     Plain { text: "30 1,2,3 * * *", fixed: true, says: |t| t.minute() == 30 && (1..=3).contains(&t.hour()) },
     Plain { text: "*/15 * * * *", fixed: false, says: |t| t.minute() % 15 == 0 },
-    Plain { text: "0 0 29 2 *", fixed: true, says: |t| t.minute() == 0 && t.hour() == 0 && t.day() == 29 && t.month() == 2 },
+    Plain {
+        text: "0 0 29 2 *",
+        fixed: true,
+        says: |t| t.minute() == 0 && t.hour() == 0 && t.day() == 29 && t.month() == 2,
+    },
     Plain {
         text: "15 1 * * 1-5",
         fixed: true,
@@ -211,7 +267,9 @@ fn scan(zone: &TimeZone, from: i64, to: i64) -> Vec<Vec<i64>> {
             .filter(|minute| *minute > latest)
             .map(|minute| clock - jiff::SignedDuration::from_mins(now - minute))
             .collect();
-        for (plain, found) in PLAIN.iter().zip(&mut found) {
+        // Nothing of the list is at another minute; looking all the same would take five times as long.
+        let whole = clock.minute() % 5 == 0 || !missing.is_empty();
+        for (plain, found) in PLAIN.iter().zip(&mut found).filter(|_| whole) {
             let says = (plain.says)(clock);
             let fires = if plain.fixed {
                 (says && now > latest) || missing.iter().any(|missing| (plain.says)(*missing))
@@ -256,9 +314,7 @@ fn threat_077_a_year_of_schedules_in_every_zone() {
         assert!(zones > 400 && groups.len() > 40, "{zones} zones, {} alike: is there a database?", groups.len());
         let names: Vec<String> = groups.into_values().collect();
         let check = |name: &String| {
-            let t0 = std::time::Instant::now();
             let found = scan(&db().get(name).unwrap(), from, to);
-            let t1 = t0.elapsed();
             for (plain, found) in PLAIN.iter().zip(found) {
                 let schedule = cron(plain.text, name);
                 let (after, until) = (Timestamp(from * 1_000 - 1), Timestamp(to * 1_000 - 1));
@@ -274,7 +330,6 @@ fn threat_077_a_year_of_schedules_in_every_zone() {
                 let last = schedule.last(after, until).map(|instant| instant.0 / 1_000);
                 assert_eq!(last, found.last().copied(), "{} in {name}", plain.text);
             }
-            eprintln!("{name} {t1:?} {:?}", t0.elapsed());
         };
         let half = names.len() / 2;
         std::thread::scope(|scope| {
@@ -286,7 +341,13 @@ fn threat_077_a_year_of_schedules_in_every_zone() {
 }
 
 #[track_caller]
-fn decides(expression: &str, misfire: Misfire, cursor: &str, now: &str, expected: Option<(&str, bool, Option<(u64, &str)>)>) {
+fn decides(
+    expression: &str,
+    misfire: Misfire,
+    cursor: &str,
+    now: &str,
+    expected: Option<(&str, bool, Option<(u64, &str)>)>,
+) {
     let expected = expected.map(|(to, run, late)| Due { to: at(to), run, late: late.map(|(n, last)| (n, at(last))) });
     let due = due(&cron(expression, "UTC"), misfire, at(cursor), at(now));
     assert_eq!(due, expected, "{expression}, {misfire:?} from {cursor} at {now}");

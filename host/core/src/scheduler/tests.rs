@@ -164,7 +164,8 @@ fn full(texts: &[&str]) -> Vec<String> {
 
 #[tokio::test]
 async fn an_event_says_which_instant_it_is() {
-    let world = World::new("2027-03-27T12:00:00Z", vec![cron("nightly", "30 2 * * *", Misfire::Once, Overlap::Allow)]).await;
+    let world =
+        World::new("2027-03-27T12:00:00Z", vec![cron("nightly", "30 2 * * *", Misfire::Once, Overlap::Allow)]).await;
     let mut scheduler = world.scheduler();
     world.pass_at(&mut scheduler, "2027-03-28T00:59:59.999Z").await;
     assert!(world.fired("nightly").await.is_empty(), "nothing is due");
@@ -175,7 +176,8 @@ async fn an_event_says_which_instant_it_is() {
     assert_eq!(event.time.as_deref(), Some("2027-03-28T01:00:00.000Z"));
     assert_eq!((event.source.as_str(), event.event_type.as_str()), ("/schedules/demo/nightly", "jackfield.cron"));
     assert_eq!(event.content_type.as_deref(), Some("application/json"));
-    let data = json!({ "scheduled": "2027-03-28T01:00:00.000Z", "zone": "Europe/Berlin", "previous": null, "missed": 0 });
+    let data =
+        json!({ "scheduled": "2027-03-28T01:00:00.000Z", "zone": "Europe/Berlin", "previous": null, "missed": 0 });
     assert_eq!(serde_json::from_slice::<Value>(&event.data).unwrap(), data);
     world.pass_at(&mut scheduler, "2027-03-29T00:30:00Z").await;
     assert_eq!(world.data("nightly").await["previous"], "2027-03-28T01:00:00.000Z");
@@ -292,10 +294,7 @@ async fn threat_076_two_schedulers_one_store() {
             }
             _ => {}
         }
-        let passed = tokio::join!(
-            async { one.pass().await },
-            async { other.pass().await },
-        );
+        let passed = tokio::join!(async { one.pass().await }, async { other.pass().await },);
         assert_eq!(passed, (Ok(()), Ok(())));
     }
     let expected: Vec<String> =
@@ -365,7 +364,8 @@ async fn what_overlaps_is_skipped_or_waits() {
 
 #[tokio::test]
 async fn a_run_by_hand_takes_no_instants_place() {
-    let world = World::new("2026-01-01T00:00:30Z", vec![cron("sweep", "* * * * *", Misfire::Once, Overlap::Allow)]).await;
+    let world =
+        World::new("2026-01-01T00:00:30Z", vec![cron("sweep", "* * * * *", Misfire::Once, Overlap::Allow)]).await;
     let mut scheduler = world.scheduler();
     world.pass_at(&mut scheduler, "2026-01-01T00:01:00Z").await;
     let before = world.cursor("sweep").await;
@@ -379,7 +379,10 @@ async fn a_run_by_hand_takes_no_instants_place() {
     let event = world.store.run(runs[0]).await.unwrap().event.unwrap();
     assert!(event.id.starts_with("by hand "), "{}", event.id);
     let data: Value = serde_json::from_slice(&event.data).unwrap();
-    assert_eq!((&data["scheduled"], &data["previous"]), (&json!("2026-01-01T00:01:00.000Z"), &json!("2026-01-01T00:01:00.000Z")));
+    assert_eq!(
+        (&data["scheduled"], &data["previous"]),
+        (&json!("2026-01-01T00:01:00.000Z"), &json!("2026-01-01T00:01:00.000Z"))
+    );
     world.pass_at(&mut scheduler, "2026-01-01T00:02:00Z").await;
     assert_eq!(world.cursor("sweep").await.fired.unwrap().0, at("2026-01-01T00:02:00Z"));
     assert_eq!(world.intake.fire(&scope(), &name("nobody")).await, Err(IntakeError::NotFound));

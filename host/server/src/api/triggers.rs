@@ -249,12 +249,12 @@ fn schedule(api: &Shared, kind: &TriggerKind, cursor: Option<&Cursor>) -> Option
         misfire,
         overlap,
         next: next.into_iter().map(Time).collect(),
-        last_fired: cursor
-            .and_then(|cursor| cursor.fired)
-            .map(|(at, run)| LastFired { at: Time(at), run: run.into() }),
-        last_skipped: cursor
-            .and_then(|cursor| cursor.skipped)
-            .map(|(at, why)| LastSkipped { at: Time(at), why, reason: reason(why).into() }),
+        last_fired: cursor.and_then(|cursor| cursor.fired).map(|(at, run)| LastFired { at: Time(at), run: run.into() }),
+        last_skipped: cursor.and_then(|cursor| cursor.skipped).map(|(at, why)| LastSkipped {
+            at: Time(at),
+            why,
+            reason: reason(why).into(),
+        }),
         missed: cursor.map_or(0, |cursor| cursor.passed),
         problem: instants.err(),
     })

@@ -46,7 +46,8 @@ pub(super) async fn run(command: TriggersCommand, client: &Client, screen: &Scre
             let answer = client.get(&["environments", &within.env, "triggers"], &[]).await?;
             if !screen.answer(&answer) {
                 let rows = list(&answer, "").iter().map(|trigger| {
-                    let mut row = ["integration", "trigger", "kind", "component"].map(|key| text(trigger, key)).to_vec();
+                    let mut row =
+                        ["integration", "trigger", "kind", "component"].map(|key| text(trigger, key)).to_vec();
                     row.extend([what(trigger), next(trigger)]);
                     row
                 });

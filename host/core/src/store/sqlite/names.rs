@@ -109,11 +109,7 @@ impl Names {
     }
 
     /// The targets that a trigger of a scope has had, in any version.
-    pub(super) fn targets_of<'a>(
-        &'a self,
-        scope: ScopeId,
-        trigger: &'a TriggerName,
-    ) -> impl Iterator<Item = i64> + 'a {
+    pub(super) fn targets_of<'a>(&'a self, scope: ScopeId, trigger: &'a TriggerName) -> impl Iterator<Item = i64> + 'a {
         let of = move |known: &KnownTarget| known.scope == scope && known.target.trigger == *trigger;
         self.known.iter().filter(move |(_, known)| of(known)).map(|(id, _)| *id)
     }

@@ -75,12 +75,7 @@ fn one(conn: &Connection, scope: ScopeId, of: &Scope, trigger: &TriggerName) -> 
 }
 
 /// A release was made: its schedules, and no others, have a cursor.
-pub(super) fn released(
-    conn: &Connection,
-    scope: ScopeId,
-    triggers: &[Trigger],
-    now: Timestamp,
-) -> Result<(), Fault> {
+pub(super) fn released(conn: &Connection, scope: ScopeId, triggers: &[Trigger], now: Timestamp) -> Result<(), Fault> {
     let mut select = conn.prepare_cached("SELECT \"trigger\", timing FROM schedules WHERE scope = ?1")?;
     let known: Vec<(String, String)> =
         select.query_map([scope], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;

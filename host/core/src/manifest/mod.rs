@@ -12,6 +12,7 @@ mod write;
 
 pub use problems::{Problem, Problems};
 pub use write::to_json;
+pub(crate) use write::{component_settings, trigger_settings};
 
 use crate::release::Manifest;
 

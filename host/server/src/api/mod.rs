@@ -9,6 +9,7 @@ mod backup;
 mod config;
 mod connections;
 mod dead_letters;
+pub mod difference;
 mod environments;
 pub mod error;
 mod json;
@@ -26,6 +27,7 @@ mod tokens;
 mod triggers;
 pub mod types;
 mod verdict;
+mod versions;
 
 pub use self::router::router;
 

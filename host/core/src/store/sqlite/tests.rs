@@ -115,7 +115,11 @@ async fn a_newer_or_a_changed_schema_is_refused() {
 #[test]
 fn a_released_migration_is_never_edited() {
     let sums: Vec<_> = migrate::ALL.iter().map(|m| crate::artifact::Digest::of(m.sql.as_bytes()).to_string()).collect();
-    assert_eq!(sums, ["sha256:81ba3a69d064902362565a333fa72d2e5b873fd0757d366665fcfaf1020873f2"]);
+    let released = [
+        "sha256:81ba3a69d064902362565a333fa72d2e5b873fd0757d366665fcfaf1020873f2",
+        "sha256:e0c82f64231590aecb17d8ae02801d7bff4a5883ffaf4d33025b2ada535d135d",
+    ];
+    assert_eq!(sums, released);
     assert!(migrate::ALL.iter().zip(1..).all(|(migration, number)| migration.number == number));
 }
 
@@ -134,6 +138,24 @@ fn migrations_go_forward_one_by_one() {
     migrate::migrate(&mut conn, &[first, second], now).unwrap();
     assert_eq!(conn.query_row("SELECT x FROM b", [], |row| row.get::<_, i64>(0)).unwrap(), 7);
     assert_eq!(migrate::version(&conn).unwrap(), Some(2));
+}
+
+/// What was active before activations were kept is kept as one that nobody is known for.
+#[test]
+fn a_release_of_an_older_ledger_is_an_activation() {
+    let mut conn = rusqlite::Connection::open_in_memory().unwrap();
+    let now = crate::clock::Timestamp(0);
+    migrate::migrate(&mut conn, &migrate::ALL[..1], now).unwrap();
+    conn.execute_batch(
+        "INSERT INTO integrations (id, name) VALUES (1, 'demo');
+         INSERT INTO scopes (id, environment, integration) VALUES (7, 1, 1);
+         INSERT INTO releases (scope, version, since) VALUES (7, 3, 1000);",
+    )
+    .unwrap();
+    migrate::migrate(&mut conn, migrate::ALL, now).unwrap();
+    let sql = "SELECT place, version, at, who FROM activations WHERE scope = 7";
+    let found = conn.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)));
+    assert_eq!(found, Ok((1_i64, 3_i64, 1_000_i64, String::new())));
 }
 
 #[test]

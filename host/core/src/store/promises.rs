@@ -93,6 +93,7 @@ macro_rules! keeps_every_promise {
             s32_a_value_whose_time_is_over_is_not_there s33_batch_and_check s33_counters s33_pages
             s34_the_quota_refuses_and_changes_nothing
             s40_a_secret_set_again_gets_the_next_version s41_lists_hold_no_value
+            s42_everything_sealed_is_replaced_or_nothing
             s50_a_version_is_immutable s51_numbers_are_per_integration s52_a_release_is_atomic
             s53_a_hook_keeps_its_token s54_dev_and_prod_exist s55_what_was_active_is_kept registry_keeps_connections_bindings_and_settings
             s60_a_token_is_known_by_its_hash s61_the_audit_trail_is_a_chain s62_a_backup_is_a_consistent_copy

@@ -25,7 +25,7 @@ use utoipa_axum::routes;
 use super::error::{ApiError, Failed, PROBLEM_JSON, Problem, ProblemItem};
 use super::state::{Api, Needs, Routes, Shared};
 use super::{
-    artifacts, audit, auth, backup, config, connections, dead_letters, environments, logs, manual, releases, runs,
+    artifacts, audit, auth, backup, config, connections, dead_letters, environments, logs, manual, master_key, releases, runs,
     secrets, status, tokens, triggers, versions,
 };
 use crate::app::Host;
@@ -110,6 +110,7 @@ fn described() -> (Router<Api>, OpenApi) {
         .routes(routes!(connections::bind))
         .routes(routes!(secrets::list))
         .routes(routes!(secrets::set, secrets::remove))
+        .routes(routes!(master_key::rotate))
         .routes(routes!(config::list))
         .routes(routes!(config::set, config::remove))
         .routes(routes!(tokens::list, tokens::create))

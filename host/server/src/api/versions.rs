@@ -158,8 +158,8 @@ pub(super) async fn show(
 pub(super) struct DiffQuery {
     /// The version before; without, everything of the other one is new.
     from: Option<u32>,
-    /// The version after.
-    to: u32,
+    /// The version after; without, the newest.
+    to: Option<u32>,
 }
 
 /// Compare two versions
@@ -174,11 +174,18 @@ pub(super) async fn diff(
     At(integration): At<IntegrationName>,
     Params(query): Params<DiffQuery>,
 ) -> Result<Answer<Difference>, ApiError> {
+    let store = &api.host.store;
+    let after = match query.to {
+        Some(number) => store.version(&integration, number).await?,
+        None => {
+            let newest = store.versions(&integration, 1).await?.pop();
+            newest.ok_or_else(|| ApiError::no("integration", &integration))?.version
+        }
+    };
     let before = match query.from {
-        Some(number) => Some(api.host.store.version(&integration, number).await?),
+        Some(number) => Some(store.version(&integration, number).await?),
         None => None,
     };
-    let after = api.host.store.version(&integration, query.to).await?;
     Ok(Answer(between(&api, before.as_ref(), &after).await?))
 }
 

@@ -39,6 +39,8 @@ pub const QUEUE_RUNS: u64 = 10;
 /// See [`QUEUE_RUNS`].
 pub const QUEUE_BYTES: u64 = 100_000;
 /// See [`QUEUE_RUNS`].
+pub const DEAD_BYTES: u64 = 150_000;
+/// See [`QUEUE_RUNS`].
 pub const KV_BYTES: u64 = 1_000;
 
 /// How a process ended.
@@ -87,6 +89,8 @@ macro_rules! keeps_every_promise {
             s10_retention_removes_finished_runs_by_age s10_retention_removes_by_count_and_bytes
             s10_retention_never_removes_what_waits_for_a_person
             s11_a_wish_to_cancel_survives_a_restart s11_a_wish_to_cancel_wins_over_a_retry
+            s12_threat_051_dead_letters_have_a_cap s07_threat_051_a_full_queue_is_its_own_integrations_alone
+            s34_threat_051_freed_keys_count_again
             s20_an_append_needs_the_current_fence s21_a_gap_is_refused s22_appends_keep_their_order
             s23_load_gives_back_what_was_appended_less_what_was_cut
             s30_a_write_and_its_record_are_one s31_scopes_do_not_see_each_other s31_threat_047_no_text_of_a_key_leads_into_another_scope

@@ -11,7 +11,7 @@ use super::{OpenError, SqliteOptions, SqliteStore};
 use crate::clock::fake::{FakeClock, FakeRng};
 use crate::ids::RunId;
 use crate::store::promises::{
-    Death, Harness, KV_BYTES, QUEUE_BYTES, QUEUE_RUNS, ROOM, accepted, claim_now, claim_one, dead_letter, new_run,
+    DEAD_BYTES, Death, Harness, KV_BYTES, QUEUE_BYTES, QUEUE_RUNS, ROOM, accepted, claim_now, claim_one, dead_letter, new_run,
     success,
 };
 use crate::store::queue::{Fence, Retention, RunFilter, RunQueue as _};
@@ -46,6 +46,7 @@ fn options(folder: &Path, clock: &Arc<FakeClock>, rng: &Arc<FakeRng>) -> SqliteO
     SqliteOptions {
         queue_runs: QUEUE_RUNS,
         queue_bytes: QUEUE_BYTES,
+        dead_bytes: DEAD_BYTES,
         kv_bytes: KV_BYTES,
         crash_mark: Some(folder.join("crash-mark")),
         ..SqliteOptions::new(Arc::<FakeClock>::clone(clock), Arc::<FakeRng>::clone(rng))
@@ -118,6 +119,7 @@ fn a_released_migration_is_never_edited() {
     let released = [
         "sha256:81ba3a69d064902362565a333fa72d2e5b873fd0757d366665fcfaf1020873f2",
         "sha256:e0c82f64231590aecb17d8ae02801d7bff4a5883ffaf4d33025b2ada535d135d",
+        "sha256:52b8b2be0447fa94f740d5eb1c8bd9a23f38feabc4535bb7c0527aee6a1702ca",
     ];
     assert_eq!(sums, released);
     assert!(migrate::ALL.iter().zip(1..).all(|(migration, number)| migration.number == number));

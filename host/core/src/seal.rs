@@ -316,7 +316,10 @@ mod tests {
         let rewrapped = key(1).rewrap(&key(2), &rng, &Place::Host(INSTALLATION_KEY), &host).unwrap();
         assert_eq!(key(2).open_bytes(INSTALLATION_KEY, &rewrapped).unwrap().as_slice(), [9; 32]);
 
-        assert!(matches!(key(3).rewrap(&key(2), &rng, &Place::Secret(AAD), &sealed()), Err(SealError::WrongKey { .. })));
+        assert!(matches!(
+            key(3).rewrap(&key(2), &rng, &Place::Secret(AAD), &sealed()),
+            Err(SealError::WrongKey { .. })
+        ));
         let wrong_place = key(1).rewrap(&key(2), &rng, &Place::Secret(elsewhere), &sealed());
         assert_eq!(wrong_place, Err(SealError::Damaged));
     }

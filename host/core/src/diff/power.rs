@@ -76,13 +76,7 @@ impl Power {
             (
                 Self::Http { target, method, path, redirects, retry_in_doubt },
                 Self::Http { target: to, method: by, path: at, redirects: hops, retry_in_doubt: again },
-            ) => {
-                target == to
-                    && method == by
-                    && path.covers(at)
-                    && redirects >= hops
-                    && (*retry_in_doubt || !*again)
-            }
+            ) => target == to && method == by && path.covers(at) && redirects >= hops && (*retry_in_doubt || !*again),
             (Self::Kv { prefix, write }, Self::Kv { prefix: longer, write: writes }) => {
                 longer.starts_with(prefix.as_str()) && (*write || !*writes)
             }

@@ -233,7 +233,8 @@ fn triggers_come_go_and_change() {
 
 #[test]
 fn connections_and_the_description_are_compared() {
-    let difference = edited("github = { kind = \"http\" }", "github = { kind = \"http\" }\nslack = { kind = \"http\" }");
+    let difference =
+        edited("github = { kind = \"http\" }", "github = { kind = \"http\" }\nslack = { kind = \"http\" }");
     assert_eq!(difference.connections, [set("slack", None, Some("http"))]);
     assert!(difference.components.is_empty() && !difference.is_empty());
     let difference = edited("Opens issues", "Closes issues");
@@ -260,7 +261,8 @@ fn a_first_version_is_all_new() {
 
 #[test]
 fn components_come_and_go() {
-    let more = format!("{BEFORE}\n[component.other]\nsource = \"other.wasm\"\ngrants = {{ kv = [{{ prefix = \"\" }}] }}\n");
+    let more =
+        format!("{BEFORE}\n[component.other]\nsource = \"other.wasm\"\ngrants = {{ kv = [{{ prefix = \"\" }}] }}\n");
     let added = between(BEFORE, &more);
     assert_eq!((added.components[0].name.as_str(), added.components[0].change), ("other", Change::Added));
     let removed = between(&more, BEFORE);

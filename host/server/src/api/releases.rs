@@ -308,13 +308,7 @@ impl Proposal {
     }
 
     /// That of a version that is there, unless the verdict speaks against it.
-    async fn of(
-        api: &Shared,
-        scope: Scope,
-        what: &str,
-        version: Version,
-        verdict: Verdict,
-    ) -> Result<Self, ApiError> {
+    async fn of(api: &Shared, scope: Scope, what: &str, version: Version, verdict: Verdict) -> Result<Self, ApiError> {
         if !verdict.problems.is_empty() {
             return Err(refused(what, &scope.environment, verdict.problems));
         }
@@ -365,7 +359,15 @@ impl Proposal {
             .map(|hook| HookAddress { trigger: hook.trigger.to_string(), url: host.hook_url(&hook.token) })
             .collect();
         warnings.splice(..0, connections.into_iter().filter_map(|connection| connection.problem));
-        Ok(Deployed { integration: scope.integration.into(), version: number, new, before, difference, hooks, warnings })
+        Ok(Deployed {
+            integration: scope.integration.into(),
+            version: number,
+            new,
+            before,
+            difference,
+            hooks,
+            warnings,
+        })
     }
 }
 

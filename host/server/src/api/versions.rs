@@ -111,9 +111,9 @@ pub(super) async fn list(
     let activations = store.activations(&integration, ACTIVATIONS).await?;
     let releases = api.host.releases.all();
     let versions = versions.into_iter().map(|registry::Kept { version, added }| {
-        let active = releases.iter().filter(|release| {
-            release.version.manifest.name == integration && release.version.number == version.number
-        });
+        let active = releases
+            .iter()
+            .filter(|release| release.version.manifest.name == integration && release.version.number == version.number);
         let mut active_in: Vec<String> = active.map(|release| release.environment.to_string()).collect();
         active_in.sort();
         let first = activations.iter().rev().find(|activation| activation.number == version.number);

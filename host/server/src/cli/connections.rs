@@ -142,7 +142,11 @@ fn tested(test: &ConnectionTest, name: &str) -> Vec<(Option<bool>, String)> {
     let name = safe(name);
     lines.push((
         None,
-        if test.ok { format!("{name} works, tested in {took}") } else { format!("{name} does not work yet, tested in {took}") },
+        if test.ok {
+            format!("{name} works, tested in {took}")
+        } else {
+            format!("{name} does not work yet, tested in {took}")
+        },
     ));
     lines
 }
@@ -207,7 +211,10 @@ mod tests {
         let lines: Vec<_> = lines.iter().map(|(ok, text)| (*ok, text.as_str())).collect();
         assert_eq!(lines[0], (Some(true), "address     api.github.com → 140.82.121.6"));
         assert_eq!(lines[1].0, Some(false));
-        assert!(lines[1].1.starts_with("credential  not accepted: GET /user answered 401 (secret token, set "), "{lines:?}");
+        assert!(
+            lines[1].1.starts_with("credential  not accepted: GET /user answered 401 (secret token, set "),
+            "{lines:?}"
+        );
         assert_eq!(lines[2], (None, "  To mend it: jackfield secrets set token --env prod"));
         assert_eq!(lines[3], (None, "github does not work yet, tested in 210 ms"));
     }

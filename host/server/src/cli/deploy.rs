@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 use jackfield_core::artifact::Digest;
 use reqwest::{Method, StatusCode};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, json};
 
 use super::InEnvironment;
 use super::client::Client;
@@ -159,6 +159,7 @@ fn connections(connections: &[PlannedConnection]) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::Value;
 
     #[track_caller]
     fn check(plan: Value, expected: &str) {

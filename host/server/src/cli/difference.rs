@@ -275,7 +275,8 @@ mod tests {
     #[test]
     fn components_come_and_go() {
         let added = part("added", json!({ "code_after": code("4"), "may_also": [power("kv", None, "read", "seen/")] }));
-        let mut removed = part("removed", json!({ "code_before": code("9"), "no_longer": [power("kv", None, "read", "a/")] }));
+        let mut removed =
+            part("removed", json!({ "code_before": code("9"), "no_longer": [power("kv", None, "read", "a/")] }));
         removed["name"] = json!("old");
         check(
             json!([added, removed]),

@@ -69,7 +69,9 @@ pub(super) async fn run(command: SecretsCommand, client: &Client, screen: &Scree
                 screen.done(format!("{} values are sealed under a new master key, {}", key("values"), key("key")));
                 screen.line(format!("  the key       {}", key("file")));
                 screen.line(format!("  before        {}", key("kept")));
-                screen.line("  Keep a copy of the new key elsewhere than the data. Backups made until now need the one before:");
+                screen.line(
+                    "  Keep a copy of the new key elsewhere than the data. Backups made until now need the one before:",
+                );
                 screen.line("  delete it when the last of them is gone.");
             }
             Ok(())

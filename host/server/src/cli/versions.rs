@@ -8,7 +8,7 @@ use super::client::Client;
 use super::deploy;
 use super::difference;
 use super::error::CliError;
-use super::screen::{Screen, agreed, ago, joined, list, read, safe, text};
+use super::screen::{Screen, ago, agreed, joined, list, read, safe, text};
 use crate::api::difference::Difference;
 use crate::api::versions::Versions;
 
@@ -176,9 +176,7 @@ mod tests {
 
     #[test]
     fn the_way_back_is_per_environment() {
-        let activation = |environment: &str, version: u32| {
-            json!({ "environment": environment, "version": version, "at": "2026-01-31T14:02:11.000Z", "by": "me" })
-        };
+        let activation = |environment: &str, version: u32| json!({ "environment": environment, "version": version, "at": "2026-01-31T14:02:11.000Z", "by": "me" });
         let all = [("dev", 4), ("prod", 2), ("dev", 3), ("prod", 1)];
         let activations: Vec<Value> = all.map(|(env, version)| activation(env, version)).into();
         let known = json!({ "integration": "demo", "versions": [], "activations": activations });

@@ -127,7 +127,10 @@ pub async fn s53_a_hook_keeps_its_token(h: &mut dyn Harness) {
     let steps = [("dev", 1, "a"), ("dev", 2, "b"), ("prod", 1, "c"), ("dev", 1, "d")];
     for (environment, number, token) in steps {
         let hooks = vec![(name("announced"), token.to_owned())];
-        h.store().release(name(environment), name("demo"), number, hooks, "tester".into(), h.clock().now()).await.expect("released");
+        h.store()
+            .release(name(environment), name("demo"), number, hooks, "tester".into(), h.clock().now())
+            .await
+            .expect("released");
     }
     let hooks = h.store().hooks().await.expect("listed");
     let hooks: Vec<_> = hooks.into_iter().map(|hook| (hook.scope, hook.trigger.to_string(), hook.token)).collect();

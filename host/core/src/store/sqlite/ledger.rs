@@ -175,7 +175,8 @@ impl Ledger {
     pub(super) fn flush(&mut self) -> Result<(), Fault> {
         while let Some(scope) = self.dirty_tallies.pop_first() {
             let tally = self.tally(scope);
-            self.conn.prepare_cached("UPDATE scopes SET kv_bytes = ?2, dead = ?3, dead_bytes = ?4 WHERE id = ?1")?
+            self.conn
+                .prepare_cached("UPDATE scopes SET kv_bytes = ?2, dead = ?3, dead_bytes = ?4 WHERE id = ?1")?
                 .execute(params![scope, tally.kv_bytes, tally.dead, tally.dead_bytes])?;
         }
         while let Some(environment) = self.dirty_kept.pop_first() {

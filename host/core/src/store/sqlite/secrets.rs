@@ -6,7 +6,7 @@ use rusqlite::{OptionalExtension as _, params};
 use super::{SqliteStore, names};
 use crate::clock::Timestamp;
 use crate::ids::{EnvironmentName, SecretName};
-use crate::seal::{INSTALLATION_KEY, Place, SecretAad, Sealed};
+use crate::seal::{INSTALLATION_KEY, Place, Sealed, SecretAad};
 use crate::store::secrets::{Reseal, SecretInfo, SecretStore};
 use crate::store::{Reply, StoreError};
 

@@ -11,8 +11,8 @@ use super::{OpenError, SqliteOptions, SqliteStore};
 use crate::clock::fake::{FakeClock, FakeRng};
 use crate::ids::RunId;
 use crate::store::promises::{
-    DEAD_BYTES, Death, Harness, KV_BYTES, QUEUE_BYTES, QUEUE_RUNS, ROOM, accepted, claim_now, claim_one, dead_letter, new_run,
-    success,
+    DEAD_BYTES, Death, Harness, KV_BYTES, QUEUE_BYTES, QUEUE_RUNS, ROOM, accepted, claim_now, claim_one, dead_letter,
+    new_run, success,
 };
 use crate::store::queue::{Fence, Retention, RunFilter, RunQueue as _};
 use crate::store::{Store, StoreError};

@@ -49,10 +49,8 @@ impl Rig {
     }
 
     fn active(&self) -> Option<u32> {
-        let scope = jackfield_core::ids::Scope {
-            environment: "dev".parse().unwrap(),
-            integration: "demo".parse().unwrap(),
-        };
+        let scope =
+            jackfield_core::ids::Scope { environment: "dev".parse().unwrap(), integration: "demo".parse().unwrap() };
         self.built.host.releases.active(&scope).map(|release| release.version.number)
     }
 }
@@ -117,11 +115,16 @@ async fn versions_say_when_by_whom_and_where() {
     rig.wish("/v1/environments/prod/releases", MANIFEST).await.ok();
     rig.wish(RELEASES, &wider()).await.ok();
     let answer = rig.get("/v1/integrations/demo/versions").await.ok();
-    let seen: Vec<_> = answer["versions"].as_array().unwrap().iter().map(|v| (&v["version"], &v["active_in"])).collect();
+    let seen: Vec<_> =
+        answer["versions"].as_array().unwrap().iter().map(|v| (&v["version"], &v["active_in"])).collect();
     assert_eq!(seen, [(&json!(2), &json!(["dev"])), (&json!(1), &json!(["prod"]))]);
     assert_eq!(answer["versions"][0]["by"], "tester");
-    let history: Vec<_> =
-        answer["activations"].as_array().unwrap().iter().map(|a| (&a["environment"], &a["version"], &a["by"])).collect();
+    let history: Vec<_> = answer["activations"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|a| (&a["environment"], &a["version"], &a["by"]))
+        .collect();
     assert_eq!(history.len(), 3);
     assert!(history.contains(&(&json!("prod"), &json!(1), &json!("tester"))), "{history:?}");
     let limited = rig.get("/v1/integrations/demo/versions?limit=1").await.ok();
@@ -172,11 +175,13 @@ async fn a_rollback_makes_an_older_version_active_and_keeps_hooks() {
 #[tokio::test]
 async fn a_rollback_is_checked_as_a_release_is() {
     let rig = Rig::new().await;
-    let both = MANIFEST.replace("github = { kind = \"http\" }", "github = { kind = \"http\" }\nother = { kind = \"http\" }").replace(
-        "kv =",
-        "http = [{ connection = \"github\", methods = [\"GET\"], paths = [\"/**\"] }, \
+    let both = MANIFEST
+        .replace("github = { kind = \"http\" }", "github = { kind = \"http\" }\nother = { kind = \"http\" }")
+        .replace(
+            "kv =",
+            "http = [{ connection = \"github\", methods = [\"GET\"], paths = [\"/**\"] }, \
          { connection = \"other\", methods = [\"GET\"], paths = [\"/**\"] }]\nkv =",
-    );
+        );
     rig.wish(RELEASES, &both).await.ok();
     rig.wish(RELEASES, MANIFEST).await.ok();
     for (name, url) in [("github", "https://api.example.com"), ("other", "https://api.example.com/v1")] {

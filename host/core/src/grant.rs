@@ -236,6 +236,28 @@ impl PathPattern {
         go(&pattern, &path)
     }
 
+    /// Whether every path that `other` matches is matched by this. A yes is certain; a no may be wrong
+    /// for patterns that come to the same by different ways.
+    #[must_use]
+    pub fn covers(&self, other: &Self) -> bool {
+        fn go(wide: &[&str], narrow: &[&str]) -> bool {
+            match wide.split_first() {
+                None => narrow.is_empty(),
+                Some((&"**", rest)) => (0..=narrow.len()).any(|skip| go(rest, &narrow[skip..])),
+                Some((want, rest)) => narrow.split_first().is_some_and(|(got, left)| {
+                    let ok = match *want {
+                        "*" => !got.is_empty() && *got != "**" && !hides_a_slash(got),
+                        literal => literal == *got,
+                    };
+                    ok && go(rest, left)
+                }),
+            }
+        }
+        let wide: Vec<&str> = self.0[1..].split('/').collect();
+        let narrow: Vec<&str> = other.0[1..].split('/').collect();
+        go(&wide, &narrow)
+    }
+
     /// The pattern as written.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -318,6 +340,26 @@ mod tests {
         matches("/a", "a", false);
     }
 
+    #[track_caller]
+    fn covers(wide: &str, narrow: &str, expected: bool) {
+        let [wide_, narrow_] = [wide, narrow].map(|text| text.parse::<PathPattern>().unwrap());
+        assert_eq!(wide_.covers(&narrow_), expected, "{wide} {narrow}");
+    }
+
+    #[test]
+    fn patterns_cover_others() {
+        covers("/**", "/repos/*/issues", true);
+        covers("/**", "/**", true);
+        covers("/repos/**", "/repos", true);
+        covers("/repos/*/issues", "/repos/acme/issues", true);
+        covers("/repos/*/issues", "/repos/*/issues", true);
+        covers("/repos/*", "/repos/**", false);
+        covers("/repos/*/issues", "/repos/*/issues/*", false);
+        covers("/repos/acme", "/repos/*", false);
+        covers("/repos/*", "/repos/a%2Fb", false);
+        covers("/a", "/b", false);
+    }
+
     #[test]
     fn bad_patterns_are_refused() {
         for bad in ["", "a", "/a*b", "/../x", "/a?b", "/a b", "/a\\b", "/**/**/**/**"] {
@@ -355,6 +397,18 @@ mod tests {
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(2_000))]
+        /// What a covered pattern matches, the covering one matches.
+        #[test]
+        fn covering_is_sound(
+            wide in prop::collection::vec("[ab]|\\*|\\*\\*", 1..4),
+            narrow in prop::collection::vec("[ab]|\\*|\\*\\*", 1..4),
+            path in prop::collection::vec("[ab]", 1..5),
+        ) {
+            let pattern = |parts: &[String]| format!("/{}", parts.join("/")).parse::<PathPattern>().unwrap();
+            let (wide, narrow, path) = (pattern(&wide), pattern(&narrow), format!("/{}", path.join("/")));
+            prop_assert!(!(wide.covers(&narrow) && narrow.matches(&path) && !wide.matches(&path)), "{wide:?} {narrow:?} {path}");
+        }
+
         /// The matcher agrees with a naive one that expands `**` by hand.
         #[test]
         fn matcher_equals_the_naive_one(pattern in prop::collection::vec("[ab]|\\*|\\*\\*", 1..5), path in prop::collection::vec("[ab]", 1..6)) {

@@ -7,6 +7,7 @@
 
 pub mod artifact;
 pub mod clock;
+pub mod diff;
 pub mod event;
 pub mod executor;
 pub mod grant;

@@ -103,6 +103,9 @@ pub const QUEUE_RUNS: u64 = 100_000;
 /// Events of the queued runs of an integration in one environment, in bytes.
 pub const QUEUE_BYTES: u64 = 1024 * MIB;
 
+/// Events, outputs and journals of the dead letters of an integration in one environment, in bytes.
+pub const DEAD_BYTES: u64 = 4 * 1024 * MIB;
+
 /// A limit that can end an attempt as `over-budget`, and the setting that moves it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

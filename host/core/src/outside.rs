@@ -9,7 +9,7 @@ use std::time::Duration;
 use hmac::{Hmac, KeyInit, Mac};
 use secrecy::{ExposeSecret, SecretString};
 use sha2::Sha256;
-use tokio::sync::{OnceCell, Semaphore};
+use tokio::sync::{OnceCell, RwLock, Semaphore};
 
 use crate::clock::{Clock, Rng, Timestamp};
 use crate::grant::Capability;
@@ -26,7 +26,7 @@ use crate::ports::sandbox::HostFault;
 use crate::redact::Redactor;
 use crate::release::{Component, Manifest};
 use crate::run::Target;
-use crate::seal::{MasterKey, SecretAad};
+use crate::seal::{MasterKey, Place, Sealed, SecretAad};
 use crate::store::queue::Claim;
 use crate::store::registry::{Binding, Connection};
 use crate::store::secrets::SecretInfo;
@@ -43,9 +43,12 @@ pub struct Keys {
     pub installation: [u8; 32],
 }
 
-impl Keys {
+/// The key that others are derived from.
+struct Installation([u8; 32]);
+
+impl Installation {
     fn derive(&self, label: &str, parts: &[&[u8]]) -> [u8; 32] {
-        let mut mac = Hmac::<Sha256>::new_from_slice(&self.installation).expect("HMAC takes a key of any length");
+        let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).expect("HMAC takes a key of any length");
         mac.update(label.as_bytes());
         for part in parts {
             mac.update(&(part.len() as u64).to_le_bytes());
@@ -82,7 +85,10 @@ pub struct Outside {
     pub(crate) bare_http: Arc<dyn Http>,
     pub(crate) metrics: Arc<Metrics>,
     rng: Arc<dyn Rng>,
-    keys: Keys,
+    /// Held for reading from a sealing to its storing, so that nothing is stored under a key that was
+    /// replaced meanwhile.
+    master: RwLock<MasterKey>,
+    installation: Installation,
     connectors: Vec<Arc<dyn Connector>>,
     /// Those of environments that have their own, such as ones that reach no private address.
     own_connectors: OnceLock<HashMap<EnvironmentName, Vec<Arc<dyn Connector>>>>,
@@ -126,7 +132,8 @@ impl Outside {
             store: parts.store,
             clock: parts.clock,
             rng: parts.rng,
-            keys: parts.keys,
+            master: RwLock::new(parts.keys.master),
+            installation: Installation(parts.keys.installation),
             connectors: parts.connectors,
             own_connectors: OnceLock::new(),
             bare_http: parts.bare_http,
@@ -170,7 +177,7 @@ impl Outside {
         let limits = component.limits;
         let log = self.logs.attempt(run, claim.attempt, target, limits.log_bytes, redactor.clone());
         let fence = claim.fence.number.to_le_bytes();
-        let span = self.keys.derive("span", &[&run.to_bytes(), &fence]);
+        let span = self.installation.derive("span", &[&run.to_bytes(), &fence]);
         let info = RunInfo {
             target: target.clone(),
             fence: claim.fence,
@@ -189,7 +196,7 @@ impl Outside {
             grants: Arc::new(component.grants.clone()),
             limits,
             linked,
-            seed: self.keys.derive("random", &[&run.to_bytes()]),
+            seed: self.installation.derive("random", &[&run.to_bytes()]),
             ends: self.clock.monotonic() + limits.timeout,
             journal,
             log,
@@ -237,10 +244,11 @@ impl Outside {
         name: &SecretName,
         value: &SecretString,
     ) -> Result<SecretInfo, StoreError> {
+        let master = self.master.read().await;
         loop {
             let version = self.store.secret(environment, name).await?.map_or(1, |(version, _)| version + 1);
             let aad = SecretAad { environment: environment.as_str(), name: name.as_str(), version };
-            let sealed = self.keys.master.seal(&*self.rng, &aad, value);
+            let sealed = master.seal(&*self.rng, &aad, value);
             let set = self.clock.now();
             match self.store.set_secret(environment.clone(), name.clone(), version, sealed, set).await {
                 Ok(()) => {
@@ -264,10 +272,34 @@ impl Outside {
         environment: &EnvironmentName,
         name: &SecretName,
     ) -> Result<Option<SecretString>, StoreError> {
+        let master = self.master.read().await;
         let Some((version, sealed)) = self.store.secret(environment, name).await? else { return Ok(None) };
         let aad = SecretAad { environment: environment.as_str(), name: name.as_str(), version };
-        let value = self.keys.master.open(&aad, &sealed);
+        let value = master.open(&aad, &sealed);
         value.map(Some).map_err(|e| StoreError::Unavailable(format!("secret `{name}` of {environment}: {e}")))
+    }
+
+    /// The id of the master key that everything is sealed under.
+    pub async fn master_key_id(&self) -> String {
+        self.master.read().await.id()
+    }
+
+    /// Seals everything under another master key, while the host runs. Gives how many values that was.
+    ///
+    /// `new` must be on disk already: once the store has committed, nothing opens without it.
+    ///
+    /// # Errors
+    ///
+    /// As [`SecretStore::reseal`](crate::store::secrets::SecretStore::reseal); after `Unavailable` or
+    /// `Stopped` it is not known which key it is sealed under.
+    pub async fn reseal(&self, new: MasterKey) -> Result<u32, StoreError> {
+        let mut master = self.master.write().await;
+        let (from, to) = (MasterKey::from_bytes(*master.to_bytes()), MasterKey::from_bytes(*new.to_bytes()));
+        let rng = Arc::clone(&self.rng);
+        let reseal = move |place: &Place<'_>, sealed: &Sealed| from.rewrap(&to, &*rng, place, sealed);
+        let count = self.store.reseal(Box::new(reseal)).await?;
+        *master = new;
+        Ok(count)
     }
 
     /// Tests a connection of an environment.
@@ -327,18 +359,18 @@ impl Outside {
 
     /// The idempotency key of a run.
     fn run_key(&self, run: RunId) -> String {
-        base32(&self.keys.derive("run", &[&run.to_bytes()]))
+        base32(&self.installation.derive("run", &[&run.to_bytes()]))
     }
 
     /// The idempotency key of a call.
     pub(crate) fn call_key(&self, run: RunId, call: u32, generation: u32) -> String {
-        base32(&self.keys.derive("call", &[&run.to_bytes(), &call.to_le_bytes(), &generation.to_le_bytes()]))
+        base32(&self.installation.derive("call", &[&run.to_bytes(), &call.to_le_bytes(), &generation.to_le_bytes()]))
     }
 
     /// A key for another use, derived from the installation key: the code cache, for instance.
     #[must_use]
     pub fn derived_key(&self, label: &str) -> [u8; 32] {
-        self.keys.derive(label, &[])
+        self.installation.derive(label, &[])
     }
 
     /// Writes a refused call to the audit trail, the same one once an hour.

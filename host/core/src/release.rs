@@ -33,7 +33,7 @@ pub struct Manifest {
 }
 
 /// `[component.<name>]`
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Component {
     /// A file beside the manifest.
     pub source: String,

@@ -36,6 +36,27 @@ pub struct SecretAad<'a> {
     pub version: u32,
 }
 
+/// The label of the sealed installation key, and where it lies in the store.
+pub const INSTALLATION_KEY: &str = "installation-key";
+
+/// Where a sealed value belongs: it opens there and nowhere else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place<'a> {
+    /// A secret of an environment.
+    Secret(SecretAad<'a>),
+    /// Something of the installation itself, by its label.
+    Host(&'a str),
+}
+
+impl Place<'_> {
+    fn bytes(&self) -> Vec<u8> {
+        match self {
+            Self::Secret(aad) => aad.bytes(),
+            Self::Host(label) => label_aad(label),
+        }
+    }
+}
+
 /// A sealed value that does not open.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SealError {
@@ -142,7 +163,28 @@ impl MasterKey {
         Sealed(out)
     }
 
+    /// Wraps the data key of `sealed` with `to` instead of this key. The value itself is not touched.
+    ///
+    /// # Errors
+    ///
+    /// [`SealError`]
+    pub fn rewrap(&self, to: &Self, rng: &dyn Rng, place: &Place<'_>, sealed: &Sealed) -> Result<Sealed, SealError> {
+        let aad = place.bytes();
+        let (data_key, value) = self.unwrap(&aad, sealed)?;
+        let mut out = vec![FORMAT];
+        out.extend_from_slice(&to.short_hash());
+        encrypt(rng, &to.0, &tagged(b"key", &aad), data_key.as_ref(), &mut out);
+        out.extend_from_slice(value);
+        Ok(Sealed(out))
+    }
+
     fn open_with(&self, aad: &[u8], sealed: &Sealed) -> Result<Zeroizing<Vec<u8>>, SealError> {
+        let (data_key, value) = self.unwrap(aad, sealed)?;
+        decrypt(&data_key, &tagged(b"value", aad), value)
+    }
+
+    /// The data key, and the ciphertext it opens.
+    fn unwrap<'s>(&self, aad: &[u8], sealed: &'s Sealed) -> Result<(Zeroizing<[u8; KEY]>, &'s [u8]), SealError> {
         let Some((&FORMAT, rest)) = sealed.0.split_first() else { return Err(SealError::Damaged) };
         let (id, rest) = rest.split_at_checked(KEY_ID).ok_or(SealError::Damaged)?;
         if id != self.short_hash() {
@@ -150,9 +192,8 @@ impl MasterKey {
         }
         let (wrapped, rest) = rest.split_at_checked(NONCE + KEY + TAG).ok_or(SealError::Damaged)?;
         let opened = decrypt(&self.0, &tagged(b"key", aad), wrapped)?;
-        let data_key: Zeroizing<[u8; KEY]> =
-            Zeroizing::new(opened.as_slice().try_into().map_err(|_| SealError::Damaged)?);
-        decrypt(&data_key, &tagged(b"value", aad), rest)
+        let data_key = Zeroizing::new(opened.as_slice().try_into().map_err(|_| SealError::Damaged)?);
+        Ok((data_key, rest))
     }
 }
 
@@ -255,6 +296,32 @@ mod tests {
         let rng = FakeRng::new(7);
         let twice = [0, 1].map(|_| key(1).seal(&rng, &AAD, &"ghp_canary_0123456789".into()));
         assert_ne!(twice[0], twice[1]);
+    }
+
+    /// Threat row 50: under the new key everything opens, under the old one nothing, and only its own
+    /// place will do.
+    #[test]
+    fn threat_050_a_rewrapped_value_opens_under_the_new_key_alone() {
+        let rng = FakeRng::new(9);
+        let rewrapped = key(1).rewrap(&key(2), &rng, &Place::Secret(AAD), &sealed()).unwrap();
+        assert_eq!(key(2).open(&AAD, &rewrapped).unwrap().expose_secret(), "ghp_canary_0123456789");
+        assert!(matches!(key(1).open(&AAD, &rewrapped), Err(SealError::WrongKey { .. })));
+        let elsewhere = SecretAad { environment: "dev", ..AAD };
+        assert_eq!(key(2).open(&elsewhere, &rewrapped).unwrap_err(), SealError::Damaged);
+        // The value's own ciphertext is the same; what wraps its key is not.
+        let at = sealed().0.len() - 30;
+        assert_eq!(rewrapped.0[at..], sealed().0[at..]);
+
+        let host = key(1).seal_bytes(&rng, INSTALLATION_KEY, &[9; 32]);
+        let rewrapped = key(1).rewrap(&key(2), &rng, &Place::Host(INSTALLATION_KEY), &host).unwrap();
+        assert_eq!(key(2).open_bytes(INSTALLATION_KEY, &rewrapped).unwrap().as_slice(), [9; 32]);
+
+        assert!(matches!(
+            key(3).rewrap(&key(2), &rng, &Place::Secret(AAD), &sealed()),
+            Err(SealError::WrongKey { .. })
+        ));
+        let wrong_place = key(1).rewrap(&key(2), &rng, &Place::Secret(elsewhere), &sealed());
+        assert_eq!(wrong_place, Err(SealError::Damaged));
     }
 
     #[test]

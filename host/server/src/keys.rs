@@ -3,6 +3,8 @@
 //!
 //! Not here: sealing itself, which is the ledger's, nor the keys derived from the installation key.
 
+pub mod rotation;
+
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
@@ -12,14 +14,11 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use jackfield_core::clock::Rng;
 use jackfield_core::outside::Keys;
-use jackfield_core::seal::{MasterKey, SealError, Sealed};
+use jackfield_core::seal::{INSTALLATION_KEY, MasterKey, SealError, Sealed};
 use jackfield_core::store::{Store, StoreError};
 use zeroize::Zeroizing;
 
 use crate::config::MasterKeySource;
-
-/// Where the sealed installation key lies in the store, and the label it is sealed under.
-const INSTALLATION: &str = "installation-key";
 
 /// Why the host has no keys. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
@@ -36,6 +35,35 @@ pub enum KeyError {
     /// Another key than the data's.
     #[error("the data does not open with this master key: {0}")]
     Wrong(SealError),
+    /// Another key than the data's, and the right one was kept when it was replaced.
+    #[error(
+        "the data was sealed with master key {wanted}, and {file} holds a later one; the key was kept when it was \
+         replaced. If this data is meant: cp {kept} {file}"
+    )]
+    Kept {
+        /// The id of the key it was sealed with.
+        wanted: String,
+        /// The key file.
+        file: PathBuf,
+        /// The file of the right key.
+        kept: PathBuf,
+    },
+    /// The host runs with another key than its file holds.
+    #[error(
+        "{file} holds master key {found}, and the host runs with {current}: put that one back, then try again; \
+         nothing was changed"
+    )]
+    Exchanged {
+        /// The key file.
+        file: PathBuf,
+        /// The id of the key in it.
+        found: String,
+        /// The id of the host's key.
+        current: String,
+    },
+    /// An earlier rotation broke off.
+    #[error("{0} is left from a rotation that broke off: start the host again, which settles it")]
+    Unsettled(PathBuf),
     /// The file cannot be read or written.
     #[error("the master key file {file}: {error}")]
     File {
@@ -68,26 +96,41 @@ impl From<StoreError> for KeyError {
 ///
 /// [`KeyError`]: the host must not start, and nothing was changed.
 pub async fn load(source: &MasterKeySource, store: &dyn Store, rng: &dyn Rng) -> Result<Keys, KeyError> {
-    let sealed = store.meta(INSTALLATION).await?;
+    let sealed = store.meta(INSTALLATION_KEY).await?;
     let master = match source {
         MasterKeySource::Given(key) => MasterKey::from_bytes(*key.to_bytes()),
-        MasterKeySource::File(file) => match read(file)? {
-            Some(key) => key,
-            None if sealed.is_some() => return Err(KeyError::Gone(file.clone())),
-            None => make(file, rng)?,
-        },
+        MasterKeySource::File(file) => {
+            if let Some(sealed) = &sealed {
+                rotation::recover(file, &Sealed(sealed.clone()))?;
+            }
+            match read(file)? {
+                Some(key) => key,
+                None if sealed.is_some() => return Err(KeyError::Gone(file.clone())),
+                None => make(file, rng)?,
+            }
+        }
     };
     let sealed = match sealed {
         Some(sealed) => sealed,
         None => {
             let mut key = Zeroizing::new([0; 32]);
             rng.fill(key.as_mut());
-            store.set_meta_once(INSTALLATION, master.seal_bytes(rng, INSTALLATION, key.as_ref()).0).await?
+            store.set_meta_once(INSTALLATION_KEY, master.seal_bytes(rng, INSTALLATION_KEY, key.as_ref()).0).await?
         }
     };
-    let installation = master.open_bytes(INSTALLATION, &Sealed(sealed))?;
+    let installation = master.open_bytes(INSTALLATION_KEY, &Sealed(sealed)).map_err(|error| wrong(source, error))?;
     let installation = installation.as_slice().try_into().map_err(|_| SealError::Damaged)?;
     Ok(Keys { master, installation })
+}
+
+/// Why a key is the wrong one, with the file that holds the right one if it is known.
+fn wrong(source: &MasterKeySource, error: SealError) -> KeyError {
+    if let (MasterKeySource::File(file), SealError::WrongKey { wanted, .. }) = (source, &error)
+        && rotation::kept(file, wanted).exists()
+    {
+        return KeyError::Kept { wanted: wanted.clone(), file: file.clone(), kept: rotation::kept(file, wanted) };
+    }
+    error.into()
 }
 
 fn read(file: &Path) -> Result<Option<MasterKey>, KeyError> {
@@ -108,11 +151,10 @@ fn read(file: &Path) -> Result<Option<MasterKey>, KeyError> {
 
 fn make(file: &Path, rng: &dyn Rng) -> Result<MasterKey, KeyError> {
     let key = MasterKey::generate(rng);
-    let text = Zeroizing::new(BASE64_STANDARD.encode(key.to_bytes().as_ref()) + "\n");
     let made = file
         .parent()
         .map_or(Ok(()), |folder| DirBuilder::new().recursive(true).mode(0o700).create(folder))
-        .and_then(|()| write_private(file, text.as_bytes()));
+        .and_then(|()| write_private(file, &rotation::text(&key)));
     made.map_err(|error| KeyError::File { file: file.to_owned(), error })?;
     tracing::info!(file = %file.display(), "master key made: keep a copy of it elsewhere than the data");
     Ok(key)
@@ -162,7 +204,7 @@ mod tests {
             load(&self.source, &self.store, &SystemRng).await
         }
         async fn sealed(&self) -> Option<Vec<u8>> {
-            self.store.meta(INSTALLATION).await.unwrap()
+            self.store.meta(INSTALLATION_KEY).await.unwrap()
         }
     }
 

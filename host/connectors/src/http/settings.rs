@@ -35,8 +35,33 @@ pub(super) struct Settings {
     pub(super) keyed: bool,
     /// More authorities to trust, PEM text.
     pub(super) ca: Option<String>,
-    /// What a connection test gets, below the base.
-    pub(super) test_path: Option<String>,
+    /// The harmless request that proves the credential in a connection test.
+    pub(super) test: Option<TestRequest>,
+}
+
+/// `GET /user`: a request that changes nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct TestRequest {
+    pub(super) method: String,
+    /// Below the base.
+    pub(super) path: String,
+}
+
+impl TestRequest {
+    /// What may be sent without changing anything on the other side.
+    const METHODS: [&str; 3] = ["GET", "HEAD", "OPTIONS"];
+
+    fn read(text: &str) -> Result<Self, String> {
+        match text.split_once(' ') {
+            Some((method, path)) if Self::METHODS.contains(&method) && path.starts_with('/') => {
+                Ok(Self { method: method.into(), path: path.into() })
+            }
+            _ => Err(format!(
+                "write a method that changes nothing ({}) and a path below `base_url`, such as `GET /user`",
+                Self::METHODS.join(", ")
+            )),
+        }
+    }
 }
 
 impl Settings {
@@ -70,14 +95,17 @@ impl Settings {
         if let Some(Err(problem)) = ca.as_deref().map(tls::certificates) {
             reader.problem("ca", problem);
         }
-        let test_path = reader.text("test_path").map(str::to_owned);
-        if test_path.as_ref().is_some_and(|p| !p.starts_with('/')) {
-            reader.problem("test_path", "must start with `/`; it is added to `base_url`");
-        }
+        let test = match reader.text("test").map(TestRequest::read).transpose() {
+            Ok(test) => test,
+            Err(problem) => {
+                reader.problem("test", problem);
+                None
+            }
+        };
         let problems = reader.finish();
         match base {
             Some(base) if problems.is_empty() => {
-                Ok(Self { base, credential, headers, timeout, connect_timeout, keyed, ca, test_path })
+                Ok(Self { base, credential, headers, timeout, connect_timeout, keyed, ca, test })
             }
             _ => Err(problems),
         }

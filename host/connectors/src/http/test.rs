@@ -12,7 +12,7 @@ use tokio::time::{Instant, timeout};
 use url::Url;
 
 use super::client::{Dialer, Stream};
-use super::settings::Settings;
+use super::settings::{Settings, TestRequest};
 use super::{HttpConnector, Link, port};
 use crate::address::Origin;
 use crate::tls;
@@ -67,7 +67,7 @@ async fn look(
     match connector.network.addresses(host, port, Origin::Operator).await {
         Ok(found) => {
             let shown: Vec<String> = found.iter().map(|a| a.ip().to_string()).collect();
-            findings.push(good("address", format!("`{host}` is {}", shown.join(", "))));
+            findings.push(good("address", format!("{host} → {}", shown.join(", "))));
         }
         Err(e) => return findings.push(bad("address", e.to_string())),
     }
@@ -105,7 +105,7 @@ fn certificate(stream: &Stream) -> Option<Finding> {
     Some(if days < WARN_DAYS {
         bad("tls", format!("{version}, but the certificate ends in {days} days, on {day}; renew it"))
     } else {
-        good("tls", format!("{version}, the certificate is good for {days} more days, until {day}"))
+        good("tls", format!("{version}, certificate valid {days} days, until {day}"))
     })
 }
 
@@ -116,15 +116,15 @@ fn day(moment: Timestamp) -> String {
 /// Whether the other side takes the credential, if the settings say how to ask.
 async fn credential(settings: &Settings, link: &Link, limit: Duration) -> Finding {
     const WHAT: &str = "credential";
-    let Some(path) = &settings.test_path else {
-        return good(WHAT, "not checked: set `test_path` to a path that only the right credential can GET");
+    let Some(TestRequest { method, path }) = &settings.test else {
+        return good(WHAT, "not proved: nothing was asked with it. Set `test`, such as `GET /user`, to prove it");
     };
     let text = format!("{}{path}", settings.base.as_str().trim_end_matches('/'));
     let Ok(url) = Url::parse(&text) else {
-        return bad(WHAT, format!("`base_url` and `test_path` make no URL: {text}"));
+        return bad(WHAT, format!("`base_url` and the path of `test` make no URL: {text}"));
     };
     let request = HttpRequest {
-        method: "GET".into(),
+        method: method.clone(),
         url,
         headers: Vec::new(),
         body: bytes::Bytes::new(),
@@ -136,16 +136,15 @@ async fn credential(settings: &Settings, link: &Link, limit: Duration) -> Findin
         Ok(response) => response.status,
         // It answered, at length.
         Err(HttpFailure::TooLarge { status, .. }) => status,
-        Err(e) => return bad(WHAT, format!("GET {path}: {e}")),
+        Err(e) => return bad(WHAT, format!("{method} {path}: {e}")),
     };
+    let answered = format!("{method} {path} answered {status}");
     match status {
-        200..=299 => good(WHAT, format!("GET {path} answered {status}")),
-        401 | 403 => {
-            let name = settings.credential.secret().map(|s| format!(" (secret `{s}`)")).unwrap_or_default();
-            bad(WHAT, format!("not accepted{name}: GET {path} answered {status}"))
-        }
-        300..=399 => bad(WHAT, format!("GET {path} answered {status}, a redirect: often a page to log in at")),
-        404 | 410 => bad(WHAT, format!("GET {path} answered {status}: is `test_path` right?")),
-        _ => bad(WHAT, format!("GET {path} answered {status}")),
+        200..=299 => good(WHAT, format!("accepted: {answered}")),
+        401 => bad(WHAT, format!("not accepted: {answered}")),
+        403 => bad("permission", format!("{answered}: the credential is known and lacks a permission")),
+        300..=399 => bad(WHAT, format!("not proved: {answered}, a redirect: often a page to log in at")),
+        404 | 410 => bad(WHAT, format!("not proved: {answered}: is the path of `test` right?")),
+        _ => bad(WHAT, format!("not proved: {answered}")),
     }
 }

@@ -183,7 +183,7 @@ impl Rig {
         let artifacts = [(name("main"), digest)].into();
         let number = store.add_version(Version { number: 0, manifest, artifacts }, now).await.expect("stored");
         let (environment, integration) = (scope.environment, scope.integration);
-        store.release(environment.clone(), integration, number, vec![], now).await.expect("stored");
+        store.release(environment.clone(), integration, number, vec![], "tester".into(), now).await.expect("stored");
         let connection = Connection {
             name: name("api"),
             kind: "http".into(),

@@ -13,6 +13,7 @@ mod write;
 pub use problems::{Problem, Problems};
 pub(crate) use units::show_duration;
 pub use write::to_json;
+pub(crate) use write::{component_settings, trigger_settings};
 
 use crate::release::Manifest;
 

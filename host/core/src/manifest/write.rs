@@ -60,22 +60,31 @@ impl From<Table> for Value {
 }
 
 fn component(component: &Component) -> Value {
+    let mut out = settings(component, &Component::default());
+    out.put_filled("grants", grants(&component.grants));
+    out.into()
+}
+
+/// All of a component but its grants; of limits and retry policy what differs from `usual`.
+pub(crate) fn component_settings(component: &Component, usual: &Component) -> Value {
+    settings(component, usual).into()
+}
+
+fn settings(component: &Component, usual: &Component) -> Table {
     let mut out = Table::default();
     out.put("source", component.source.as_str());
-    out.put_filled("limits", limits(&component.limits));
-    out.put_filled("retry", retry(&component.retry));
-    out.put_filled("grants", grants(&component.grants));
+    out.put_filled("limits", limits(&component.limits, &usual.limits));
+    out.put_filled("retry", retry(&component.retry, &usual.retry));
     if let Some(build) = &component.build {
         let mut table = Table::default();
         table.put("command", build.command.as_str());
         table.put_unless(build.watch.is_empty(), "watch", build.watch.clone());
         out.put("build", table);
     }
-    out.into()
+    out
 }
 
-fn limits(limits: &Limits) -> Table {
-    let usual = Limits::default();
+fn limits(limits: &Limits, usual: &Limits) -> Table {
     let mut out = Table::default();
     out.put_changed("memory", (limits.memory_bytes, usual.memory_bytes), show_size);
     out.put_changed("cpu", (limits.cpu, usual.cpu), show_duration);
@@ -91,15 +100,12 @@ fn limits(limits: &Limits) -> Table {
     out
 }
 
-fn retry(retry: &RetryPolicy) -> Table {
-    let usual = RetryPolicy::default();
+fn retry(retry: &RetryPolicy, usual: &RetryPolicy) -> Table {
     let mut out = Table::default();
     out.put_changed("first", (retry.first, usual.first), show_duration);
     out.put_changed("longest", (retry.longest, usual.longest), show_duration);
     out.put_changed("for", (retry.within, usual.within), show_duration);
-    if let Some(attempts) = retry.attempts {
-        out.put("attempts", attempts);
-    }
+    out.put_changed("attempts", (retry.attempts, usual.attempts), Value::from);
     out
 }
 
@@ -143,6 +149,17 @@ fn grants(grants: &Grants) -> Table {
 fn trigger(trigger: &Trigger) -> Value {
     let mut out = Table::default();
     out.put("name", trigger.name.as_str());
+    out.0.extend(listens(trigger).0);
+    out.into()
+}
+
+/// All of a trigger but its name.
+pub(crate) fn trigger_settings(trigger: &Trigger) -> Value {
+    listens(trigger).into()
+}
+
+fn listens(trigger: &Trigger) -> Table {
+    let mut out = Table::default();
     out.put("kind", trigger.kind.label());
     out.put("component", trigger.component.as_str());
     match &trigger.kind {
@@ -179,5 +196,5 @@ fn trigger(trigger: &Trigger) -> Value {
         rate.put_changed("burst", (webhook.burst, DEFAULT_BURST), Value::from);
         out.put_filled("rate", rate);
     }
-    out.into()
+    out
 }

@@ -41,6 +41,8 @@ pub const QUEUE_RUNS: u64 = 10;
 /// See [`QUEUE_RUNS`].
 pub const QUEUE_BYTES: u64 = 100_000;
 /// See [`QUEUE_RUNS`].
+pub const DEAD_BYTES: u64 = 150_000;
+/// See [`QUEUE_RUNS`].
 pub const KV_BYTES: u64 = 1_000;
 
 /// How a process ended.
@@ -89,14 +91,17 @@ macro_rules! keeps_every_promise {
             s10_retention_removes_finished_runs_by_age s10_retention_removes_by_count_and_bytes
             s10_retention_never_removes_what_waits_for_a_person
             s11_a_wish_to_cancel_survives_a_restart s11_a_wish_to_cancel_wins_over_a_retry
+            s12_threat_051_dead_letters_have_a_cap s07_threat_051_a_full_queue_is_its_own_integrations_alone
+            s34_threat_051_freed_keys_count_again
             s20_an_append_needs_the_current_fence s21_a_gap_is_refused s22_appends_keep_their_order
             s23_load_gives_back_what_was_appended_less_what_was_cut
             s30_a_write_and_its_record_are_one s31_scopes_do_not_see_each_other s31_threat_047_no_text_of_a_key_leads_into_another_scope
             s32_a_value_whose_time_is_over_is_not_there s33_batch_and_check s33_counters s33_pages
             s34_the_quota_refuses_and_changes_nothing
             s40_a_secret_set_again_gets_the_next_version s41_lists_hold_no_value
+            s42_everything_sealed_is_replaced_or_nothing
             s50_a_version_is_immutable s51_numbers_are_per_integration s52_a_release_is_atomic
-            s53_a_hook_keeps_its_token s54_dev_and_prod_exist registry_keeps_connections_bindings_and_settings
+            s53_a_hook_keeps_its_token s54_dev_and_prod_exist s55_what_was_active_is_kept registry_keeps_connections_bindings_and_settings
             s70_an_instant_becomes_one_run s71_a_cursor_never_moves_back
             s72_a_release_moves_the_cursors_it_changes_and_no_others s73_an_earlier_run_is_in_the_way
             s74_a_full_queue_is_a_skipped_tick s75_what_was_passed_over_is_counted

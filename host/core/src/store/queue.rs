@@ -20,6 +20,8 @@
 //! - S10 Retention removes finished runs with their journals, events and attempts; never dead letters,
 //!   parked runs, or what they need.
 //! - S11 A wish to cancel a running run survives a restart: it is not attempted again.
+//! - S12 An integration whose dead letters hold as many bytes as they may is answered `QueueFull` until
+//!   some were resumed or discarded; others are not affected.
 //!
 //! Not here: when a run is tried again (see [`crate::retry`]); ownership across machines is the
 //! backend's.

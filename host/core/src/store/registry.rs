@@ -5,6 +5,8 @@
 //! - S52 A release switches atomically: every accept sees the version before or the one after.
 //! - S53 A hook's token is made once per (environment, integration, trigger) and kept across versions.
 //! - S54 `dev` and `prod` exist from the start.
+//! - S55 What was active where is kept, with who made it so, in the order in which it happened. A
+//!   release of the version that is active already is none.
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
@@ -25,6 +27,28 @@ pub struct Release {
     pub version: Version,
     /// Since when.
     pub since: Timestamp,
+}
+
+/// A version as it was stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kept {
+    /// The version.
+    pub version: Version,
+    /// When it was stored.
+    pub added: Timestamp,
+}
+
+/// A version became the active one of an environment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Activation {
+    /// The environment.
+    pub environment: EnvironmentName,
+    /// The version.
+    pub number: VersionNumber,
+    /// When.
+    pub at: Timestamp,
+    /// The name of the token that did it; empty if nobody knows any more.
+    pub who: String,
 }
 
 /// A webhook's address.
@@ -103,8 +127,22 @@ pub trait Registry: Send + Sync {
     /// `Missing`.
     async fn version(&self, integration: &IntegrationName, number: VersionNumber) -> Result<Version, StoreError>;
 
-    /// Makes a version the active one of an environment. `hooks` are (trigger, fresh token): a token
-    /// is used only where the trigger has none yet.
+    /// The versions of an integration, newest first; none if there is no such integration.
+    ///
+    /// # Errors
+    ///
+    /// `Unavailable`.
+    async fn versions(&self, integration: &IntegrationName, limit: u32) -> Result<Vec<Kept>, StoreError>;
+
+    /// What was active where, newest first, `limit` for each environment.
+    ///
+    /// # Errors
+    ///
+    /// `Unavailable`.
+    async fn activations(&self, integration: &IntegrationName, limit: u32) -> Result<Vec<Activation>, StoreError>;
+
+    /// Makes a version the active one of an environment, in the name of `who`. `hooks` are (trigger,
+    /// fresh token): a token is used only where the trigger has none yet.
     ///
     /// # Errors
     ///
@@ -115,6 +153,7 @@ pub trait Registry: Send + Sync {
         integration: IntegrationName,
         number: VersionNumber,
         hooks: Vec<(TriggerName, String)>,
+        who: String,
         now: Timestamp,
     ) -> Reply<()>;
 

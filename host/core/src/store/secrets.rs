@@ -2,6 +2,8 @@
 //!
 //! - S40 A secret set again gets the next version; the old value is gone.
 //! - S41 Lists and every other answer hold no value, sealed or not.
+//! - S42 Everything that is sealed, the installation key too, is resealed in one transaction: all or
+//!   nothing, whatever happens meanwhile.
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
@@ -9,7 +11,10 @@ use serde::{Deserialize, Serialize};
 use super::{Reply, StoreError};
 use crate::clock::Timestamp;
 use crate::ids::{EnvironmentName, SecretName};
-use crate::seal::Sealed;
+use crate::seal::{Place, SealError, Sealed};
+
+/// Makes of a sealed value, known by its place, what replaces it. May be asked again from the start.
+pub type Reseal = Box<dyn FnMut(&Place<'_>, &Sealed) -> Result<Sealed, SealError> + Send>;
 
 /// What may be known of a secret.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -63,4 +68,12 @@ pub trait SecretStore: Send + Sync {
     ///
     /// `Missing`.
     fn remove_secret(&self, environment: EnvironmentName, name: SecretName) -> Reply<()>;
+
+    /// Replaces everything that is sealed. Gives how many values that was.
+    ///
+    /// # Errors
+    ///
+    /// `Conflict` if a value does not open: which, and why; nothing was changed then. `DiskFull`,
+    /// `Unavailable`, `Stopped`.
+    fn reseal(&self, reseal: Reseal) -> Reply<u32>;
 }

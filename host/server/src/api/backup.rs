@@ -85,14 +85,16 @@ pub(super) async fn backup(
         .try_acquire_owned()
         .map_err(|_| ApiError::Conflict("another backup is being taken; wait until it is done".into()))?;
     let made = host.clock.now();
-    let keys = if query.with_keys { Some(master_key(&host.config.master_key)?) } else { None };
     let copy = TemporaryFile::unmade(&api, "backup").await?;
     let copying = Arc::clone(&api);
     let copied = api.finish(async move {
+        // The key that goes with it is the one that the copy was sealed under.
+        let _same = copying.rotating.lock().await;
+        let keys = if query.with_keys { Some(master_key(&copying.host.config.master_key)?) } else { None };
         copying.host.store.backup(copy.path()).await?;
-        Ok(copy)
+        Ok((keys, copy))
     });
-    let copy = copied.await?;
+    let (keys, copy) = copied.await?;
 
     let artifacts = host.config.data.join(ARTIFACTS);
     let names = tokio::task::spawn_blocking(move || list(&artifacts)).await.map_err(ApiError::internal)?;

@@ -13,6 +13,7 @@ use utoipa::ToSchema;
 use super::auth::Caller;
 use super::error::{ApiError, ProblemItem};
 use super::json::{Answer, At, Body, Wanted};
+use super::secrets::SecretInfo;
 use super::state::{Api, Shared};
 use super::types::{Removed, Time};
 
@@ -181,8 +182,12 @@ pub(super) async fn remove(
 pub struct ConnectionTest {
     /// Whether all is as it should be.
     pub ok: bool,
+    /// How long it took, in milliseconds.
+    pub took_ms: u64,
     /// What was looked at.
     pub findings: Vec<Finding>,
+    /// The secrets it names, those that are there.
+    pub secrets: Vec<SecretInfo>,
 }
 
 /// One thing that was looked at.
@@ -192,14 +197,11 @@ pub struct Finding {
     pub ok: bool,
     /// What was looked at: `address`, `credential` …
     pub what: String,
-    /// What was found, and the way out.
+    /// What was found.
     pub detail: String,
-}
-
-impl From<connector::Finding> for Finding {
-    fn from(f: connector::Finding) -> Self {
-        Self { ok: f.ok, what: f.what, detail: f.detail }
-    }
+    /// The command that mends it, if one does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub way_out: Option<String>,
 }
 
 /// Test a connection
@@ -214,9 +216,73 @@ pub(super) async fn test(
     State(api): State<Api>,
     At((environment, name)): At<(EnvironmentName, ConnectionName)>,
 ) -> Result<Answer<ConnectionTest>, ApiError> {
-    let findings = api.host.outside.test_connection(&environment, &name, TEST).await?;
+    let host = &api.host;
+    let begun = host.clock.monotonic();
+    let findings = host.outside.test_connection(&environment, &name, TEST).await?;
+    let took = host.clock.monotonic().saturating_sub(begun);
+    let all = host.store.connections(&environment).await?;
+    let connection = all.into_iter().find(|connection| connection.name == name);
+    let connection = connection.ok_or_else(|| ApiError::no("connection", &name))?;
+    let connector = host.outside.connector(&connection.kind);
+    let named = connector.map(|connector| connector.secrets(&connection.settings)).unwrap_or_default();
+    let secrets = host.store.secrets(&environment).await?.into_iter().map(SecretInfo::from);
     let ok = findings.iter().all(|finding| finding.ok);
-    Ok(Answer(ConnectionTest { ok, findings: findings.into_iter().map(Finding::from).collect() }))
+    let findings = findings.into_iter().map(|finding| {
+        let way_out = way_out(&finding, &connection, &named, &environment);
+        Finding { ok: finding.ok, what: finding.what, detail: finding.detail, way_out }
+    });
+    Ok(Answer(ConnectionTest {
+        ok,
+        took_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+        findings: findings.collect(),
+        secrets: secrets.filter(|secret| named.contains(&secret.name)).collect(),
+    }))
+}
+
+/// The command that mends what a test found, unless the finding says it already.
+fn way_out(
+    finding: &connector::Finding,
+    connection: &registry::Connection,
+    secrets: &[String],
+    environment: &EnvironmentName,
+) -> Option<String> {
+    if finding.ok || finding.detail.contains("jackfield ") {
+        return None;
+    }
+    match (finding.what.as_str(), secrets) {
+        ("credential" | "permission" | "token", [secret, ..]) if !finding.detail.contains("`test`") => {
+            Some(format!("jackfield secrets set {} --env {environment}", quoted(secret)))
+        }
+        _ => {
+            let settings = as_arguments("", &connection.settings);
+            let kind = if connection.kind == "http" { String::new() } else { format!(" --kind {}", connection.kind) };
+            let only = connection.integrations.iter().map(|name| format!(" --integration {name}"));
+            Some(format!(
+                "jackfield connections set {}{kind}{} --env {environment}{settings}",
+                connection.name,
+                only.collect::<String>()
+            ))
+        }
+    }
+}
+
+/// Settings as `connections set` takes them, to be edited.
+fn as_arguments(path: &str, settings: &Map<String, Value>) -> String {
+    let argument = |(key, value): (&String, &Value)| {
+        let key = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+        match value {
+            Value::Object(inner) => as_arguments(&key, inner),
+            Value::String(text) => format!(" {}", quoted(&format!("{key}={text}"))),
+            other => format!(" {}", quoted(&format!("{key}={other}"))),
+        }
+    };
+    settings.iter().map(argument).collect()
+}
+
+/// A word that a shell takes as it is.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@%+,".contains(c);
+    if word.chars().all(plain) { word.into() } else { format!("'{}'", word.replace('\'', r"'\''")) }
 }
 
 /// An integration's own name for a connection of the environment.
@@ -295,4 +361,41 @@ pub(super) async fn bind(
         Ok(Binding::from(binding))
     });
     bound.await.map(Answer)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[track_caller]
+    fn check(what: &str, detail: &str, expected: Option<&str>) {
+        let settings = json!({
+            "base_url": "https://api.example.com", "headers": { "accept": "it's; a b" },
+            "credential": { "type": "bearer", "secret": "token" },
+        });
+        let connection = registry::Connection {
+            name: "github".parse().unwrap(),
+            kind: "http".into(),
+            settings: settings.as_object().unwrap().clone(),
+            integrations: vec!["demo".parse().unwrap()],
+            set: jackfield_core::clock::Timestamp(0),
+        };
+        let finding = connector::Finding { ok: false, what: what.into(), detail: detail.into() };
+        let found = way_out(&finding, &connection, &["token".into()], &"prod".parse().unwrap());
+        assert_eq!(found.as_deref(), expected);
+        let good = connector::Finding { ok: true, ..finding };
+        assert_eq!(way_out(&good, &connection, &[], &"prod".parse().unwrap()), None);
+    }
+
+    #[test]
+    fn what_is_wrong_names_the_command_that_mends_it() {
+        let again = "jackfield connections set github --integration demo --env prod base_url=https://api.example.com \
+                     'headers.accept=it'\\''s; a b' credential.type=bearer credential.secret=token";
+        check("credential", "not accepted: GET /user answered 401", Some("jackfield secrets set token --env prod"));
+        check("permission", "GET /user answered 403", Some("jackfield secrets set token --env prod"));
+        check("credential", "not proved: is the path of `test` right?", Some(again));
+        check("reachable", "refused the connection", Some(again));
+        check("credential", "needs secret `x`: jackfield secrets set x --env prod", None);
+    }
 }

@@ -7,14 +7,16 @@ mod audit;
 pub mod auth;
 mod backup;
 mod config;
-mod connections;
+pub mod connections;
 mod dead_letters;
+pub mod difference;
 mod environments;
 pub mod error;
 mod json;
 pub mod logs;
 mod manual;
-mod releases;
+mod master_key;
+pub mod releases;
 mod router;
 pub mod run_data;
 mod runs;
@@ -26,6 +28,7 @@ mod tokens;
 mod triggers;
 pub mod types;
 mod verdict;
+pub mod versions;
 
 pub use self::router::router;
 

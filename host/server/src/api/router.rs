@@ -25,8 +25,8 @@ use utoipa_axum::routes;
 use super::error::{ApiError, Failed, PROBLEM_JSON, Problem, ProblemItem};
 use super::state::{Api, Needs, Routes, Shared};
 use super::{
-    artifacts, audit, auth, backup, config, connections, dead_letters, environments, logs, manual, releases, runs,
-    secrets, status, tokens, triggers,
+    artifacts, audit, auth, backup, config, connections, dead_letters, environments, logs, manual, master_key,
+    releases, runs, secrets, status, tokens, triggers, versions,
 };
 use crate::app::Host;
 
@@ -35,7 +35,12 @@ const LIMIT: Duration = Duration::from_secs(60);
 /// The same, where code is uploaded or compiled, or the database copied.
 const LONG_LIMIT: Duration = Duration::from_secs(15 * 60);
 /// The routes of the long limit.
-const LONG: [&str; 3] = ["/v1/artifacts", "/v1/environments/{environment}/releases", "/v1/backup"];
+const LONG: [&str; 4] = [
+    "/v1/artifacts",
+    "/v1/environments/{environment}/releases",
+    "/v1/environments/{environment}/releases/{integration}/rollback",
+    "/v1/backup",
+];
 
 /// The admin API of `host`.
 pub fn router(host: Arc<Host>) -> Router {
@@ -82,6 +87,11 @@ fn described() -> (Router<Api>, OpenApi) {
         .routes(routes!(artifacts::upload))
         .routes(routes!(artifacts::show))
         .routes(routes!(releases::deploy, releases::list))
+        .routes(routes!(releases::plan))
+        .routes(routes!(releases::rollback))
+        .routes(routes!(versions::list))
+        .routes(routes!(versions::show))
+        .routes(routes!(versions::diff))
         .routes(routes!(triggers::list))
         .routes(routes!(triggers::show))
         .routes(routes!(triggers::fire))
@@ -102,6 +112,7 @@ fn described() -> (Router<Api>, OpenApi) {
         .routes(routes!(connections::bind))
         .routes(routes!(secrets::list))
         .routes(routes!(secrets::set, secrets::remove))
+        .routes(routes!(master_key::rotate))
         .routes(routes!(config::list))
         .routes(routes!(config::set, config::remove))
         .routes(routes!(tokens::list, tokens::create))

@@ -52,6 +52,8 @@ pub(super) struct Shared {
     pub(super) backups: Arc<Semaphore>,
     /// One deploy at a time: what was checked is what is released.
     pub(super) deploying: Mutex<()>,
+    /// One rotation of the master key at a time, and none between a backup's key and its data.
+    pub(super) rotating: Mutex<()>,
     /// One token's end at a time: two must not each think that the other one stays.
     pub(super) revoking: Mutex<()>,
     changes: TaskTracker,
@@ -72,6 +74,7 @@ impl Shared {
             followers: Arc::new(Semaphore::new(FOLLOWERS)),
             backups: Arc::new(Semaphore::new(1)),
             deploying: Mutex::new(()),
+            rotating: Mutex::new(()),
             revoking: Mutex::new(()),
             changes: TaskTracker::new(),
         })

@@ -13,6 +13,7 @@ use url::Url;
 
 use super::connections::no_secret;
 use super::error::{ApiError, ProblemItem};
+use super::releases::PlannedConnection;
 use super::state::Shared;
 
 /// See the module.
@@ -20,7 +21,9 @@ use super::state::Shared;
 pub(super) struct Verdict {
     /// What speaks against it.
     pub(super) problems: Vec<ProblemItem>,
-    /// What must be mended in the environment before it works.
+    /// Where each of its names for connections leads.
+    pub(super) connections: Vec<PlannedConnection>,
+    /// What else must be mended in the environment before it works.
     pub(super) warnings: Vec<String>,
     /// The artifacts that were found.
     pub(super) artifacts: BTreeMap<ComponentName, Digest>,
@@ -189,8 +192,9 @@ impl Verdict {
                 let text =
                     format!("connection `{name}`: `{}` is not a kind of connection; there are {kinds}", shown(kind));
                 self.problem(lines.connection(name), format!("connections.{name}.kind"), text);
-            } else if let Some(missing) = api.host.outside.missing_connection(scope, manifest, name).await? {
-                self.warnings.push(missing);
+            } else {
+                let problem = api.host.outside.missing_connection(scope, manifest, name).await?;
+                self.connections.push(PlannedConnection { name: name.to_string(), problem });
             }
         }
         Ok(())

@@ -1,12 +1,15 @@
 //! `connections`: sets, lists, tests, removes and binds connections of an environment.
 
+use std::time::Duration;
+
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
 
 use super::InEnvironment;
 use super::client::Client;
 use super::error::CliError;
-use super::screen::{Screen, ago, joined, list, text};
+use super::screen::{Screen, ago, joined, list, read, safe, since, span, text};
+use crate::api::connections::ConnectionTest;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum ConnectionsCommand {
@@ -75,7 +78,7 @@ pub(super) async fn run(command: ConnectionsCommand, client: &Client, screen: &S
                         text(connection, "name"),
                         text(connection, "kind"),
                         text(settings, "base_url"),
-                        super::screen::safe(credential),
+                        safe(credential),
                         if integrations.is_empty() { "all".into() } else { integrations },
                         ago(connection, "set"),
                     ]
@@ -91,9 +94,12 @@ pub(super) async fn run(command: ConnectionsCommand, client: &Client, screen: &S
                 client.post(&["environments", &within.env, "connections", &name, "test"], &json!({})).await?
             };
             if !screen.answer(&answer) {
-                for finding in list(&answer, "findings") {
-                    let said = format!("{:<11} {}", text(finding, "what"), text(finding, "detail"));
-                    if finding.get("ok") == Some(&Value::Bool(true)) { screen.done(said) } else { screen.wrong(said) }
+                for (ok, said) in tested(&read(&answer)?, &name) {
+                    match ok {
+                        Some(true) => screen.done(said),
+                        Some(false) => screen.wrong(said),
+                        None => screen.line(said),
+                    }
                 }
             }
             if answer.get("ok") == Some(&Value::Bool(true)) { Ok(()) } else { Err(CliError::silent(1)) }
@@ -112,6 +118,37 @@ pub(super) async fn run(command: ConnectionsCommand, client: &Client, screen: &S
             Ok(())
         }
     }
+}
+
+/// What a test found: good, wrong, or what belongs to the line above.
+fn tested(test: &ConnectionTest, name: &str) -> Vec<(Option<bool>, String)> {
+    let mut lines = Vec::new();
+    for finding in &test.findings {
+        let mut said = format!("{:<11} {}", safe(&finding.what), safe(&finding.detail));
+        if finding.what == "credential" && !test.secrets.is_empty() {
+            let secrets: Vec<String> = test
+                .secrets
+                .iter()
+                .map(|secret| format!("secret {}, set {}", safe(&secret.name), since(secret.set.0)))
+                .collect();
+            said.push_str(&format!(" ({})", secrets.join("; ")));
+        }
+        lines.push((Some(finding.ok), said));
+        if let Some(way_out) = &finding.way_out {
+            lines.push((None, format!("  To mend it: {}", safe(way_out))));
+        }
+    }
+    let took = span(Duration::from_millis(test.took_ms));
+    let name = safe(name);
+    lines.push((
+        None,
+        if test.ok {
+            format!("{name} works, tested in {took}")
+        } else {
+            format!("{name} does not work yet, tested in {took}")
+        },
+    ));
+    lines
 }
 
 async fn set(args: SetArgs, client: &Client, screen: &Screen) -> Result<(), CliError> {
@@ -134,7 +171,7 @@ async fn set(args: SetArgs, client: &Client, screen: &Screen) -> Result<(), CliE
     if !screen.answer(&answer) {
         screen.done(format!("connection {} is set in {}", args.name, args.within.env));
         for warning in list(&answer, "warnings").iter().filter_map(Value::as_str) {
-            screen.warning(super::screen::safe(warning));
+            screen.warning(safe(warning));
         }
         screen.line(format!("  jackfield connections test {} --env {}", args.name, args.within.env));
     }
@@ -152,5 +189,33 @@ fn put(table: &mut Map<String, Value>, key: &str, value: Value) -> Result<(), St
             let inner = table.entry(first).or_insert_with(|| json!({}));
             put(inner.as_object_mut().ok_or_else(|| first.to_owned())?, rest, value)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_test_says_what_is_wrong_and_the_way_out() {
+        let test = json!({
+            "ok": false, "took_ms": 210,
+            "findings": [
+                { "ok": true, "what": "address", "detail": "api.github.com → 140.82.121.6" },
+                { "ok": false, "what": "credential", "detail": "not accepted: GET /user answered 401",
+                  "way_out": "jackfield secrets set token --env prod" },
+            ],
+            "secrets": [{ "name": "token", "version": 2, "set": "2026-01-31T14:02:11.000Z" }],
+        });
+        let lines = tested(&serde_json::from_value(test).unwrap(), "github");
+        let lines: Vec<_> = lines.iter().map(|(ok, text)| (*ok, text.as_str())).collect();
+        assert_eq!(lines[0], (Some(true), "address     api.github.com → 140.82.121.6"));
+        assert_eq!(lines[1].0, Some(false));
+        assert!(
+            lines[1].1.starts_with("credential  not accepted: GET /user answered 401 (secret token, set "),
+            "{lines:?}"
+        );
+        assert_eq!(lines[2], (None, "  To mend it: jackfield secrets set token --env prod"));
+        assert_eq!(lines[3], (None, "github does not work yet, tested in 210 ms"));
     }
 }

@@ -7,11 +7,13 @@ mod backup;
 mod build;
 mod check;
 mod client;
+mod completion;
 mod config;
 mod connections;
 mod credentials;
 mod deadletters;
 mod deploy;
+mod difference;
 mod doctor;
 mod environments;
 mod error;
@@ -27,6 +29,7 @@ mod secrets;
 mod status;
 mod tokens;
 mod triggers;
+mod versions;
 mod world;
 
 use std::ffi::OsString;
@@ -82,6 +85,12 @@ enum Command {
     Check(check::CheckArgs),
     /// Upload the components of a manifest and release them to an environment
     Deploy(deploy::DeployArgs),
+    /// List the versions of an integration, and where each is active
+    Versions(versions::VersionsArgs),
+    /// Say what differs between two versions; without numbers, the active one and the one before
+    Diff(versions::DiffArgs),
+    /// Make an older version the active one again
+    Rollback(versions::RollbackArgs),
     /// Say what a component imports, exports and needs
     Inspect(inspect::InspectArgs),
     /// Start a run by hand
@@ -120,6 +129,8 @@ enum Command {
     Restore(restore::RestoreArgs),
     /// Look whether everything is as it should be, and say what mends it
     Doctor(doctor::DoctorArgs),
+    /// Print what a shell needs to complete commands
+    Completion(completion::CompletionArgs),
 }
 
 /// Reads the arguments, does what they say, and answers with the exit code.
@@ -173,6 +184,9 @@ async fn dispatch(command: Command, common: &Common, screen: &Screen) -> Result<
         Command::Build(args) => build::run(&args, screen),
         Command::Check(args) => check::run(&args, screen),
         Command::Deploy(args) => deploy::run(args, &client()?, screen).await,
+        Command::Versions(args) => versions::versions(args, &client()?, screen).await,
+        Command::Diff(args) => versions::diff(args, &client()?, screen).await,
+        Command::Rollback(args) => versions::rollback(args, &client()?, screen).await,
         Command::Inspect(args) => inspect::run(&args, screen),
         Command::Run(args) => run::run(args, &client()?, screen).await,
         Command::Runs(command) => runs::run(command, &client()?, screen).await,
@@ -188,6 +202,7 @@ async fn dispatch(command: Command, common: &Common, screen: &Screen) -> Result<
         Command::Backup(args) => backup::run(args, &client()?, screen).await,
         Command::Restore(args) => restore::run(&args, common, screen).await,
         Command::Doctor(args) => doctor::run(&args, common, screen).await,
+        Command::Completion(args) => completion::run(&args),
     }
 }
 
@@ -208,8 +223,8 @@ mod tests {
         let names: Vec<_> = command.get_subcommands().map(clap::Command::get_name).collect();
         assert_eq!(
             names.join(" "),
-            "serve login build check deploy inspect run runs deadletters logs connections secrets config triggers \
-             environments tokens status backup restore doctor"
+            "serve login build check deploy versions diff rollback inspect run runs deadletters logs connections secrets \
+             config triggers environments tokens status backup restore doctor completion"
         );
     }
 }

@@ -114,6 +114,28 @@ impl Screen {
     }
 }
 
+/// An answer of the API as the type it is written from.
+pub(super) fn read<T: serde::de::DeserializeOwned>(answer: &Value) -> Result<T, CliError> {
+    T::deserialize(answer).map_err(|e| {
+        CliError::host(format!("the host's answer does not read: {e}; are host and command line of one version?"))
+    })
+}
+
+/// Asks on a terminal whether to go on. Without one nobody can be asked: then it must have been said
+/// with `--yes`.
+pub(super) fn agreed(yes: bool, question: &str) -> Result<bool, CliError> {
+    if yes {
+        return Ok(true);
+    }
+    if !std::io::stdin().is_terminal() {
+        return Err(CliError::input("standard input is no terminal, so nobody can be asked: say --yes to go on"));
+    }
+    let _ = write!(anstream::stderr(), "{question} [y/N] ");
+    let mut line = String::new();
+    std::io::stdin().read_line(&mut line).map_err(|e| CliError::input(format!("standard input: {e}")))?;
+    Ok(["y", "yes"].contains(&line.trim().to_lowercase().as_str()))
+}
+
 /// Ends with its scope.
 pub(super) struct Progress(ProgressBar);
 
@@ -172,6 +194,11 @@ pub(super) fn ago(value: &Value, key: &str) -> String {
     let Some(at) = value.get(key).and_then(Value::as_str).and_then(|text| Timestamp::parse(text).ok()) else {
         return String::new();
     };
+    since(at)
+}
+
+/// How long ago a moment was, as people say it.
+pub(super) fn since(at: Timestamp) -> String {
     let now = SystemClock.now();
     if at > now { format!("in {}", span(at.since(now))) } else { format!("{} ago", span(now.since(at))) }
 }

@@ -29,6 +29,8 @@ pub(super) enum SecretsCommand {
         #[command(flatten)]
         within: InEnvironment,
     },
+    /// Put a new master key in place of the old one, and seal everything under it, while the host runs
+    RotateKey,
     /// Remove a secret
     Remove {
         /// The secret
@@ -54,6 +56,23 @@ pub(super) async fn run(command: SecretsCommand, client: &Client, screen: &Scree
             if !screen.answer(&answer) {
                 let rows = list(&answer, "").iter().map(|s| vec![text(s, "name"), text(s, "version"), ago(s, "set")]);
                 screen.table(&["name", "version", "set"], rows.collect(), &format!("no secrets in {}", within.env));
+            }
+            Ok(())
+        }
+        SecretsCommand::RotateKey => {
+            let answer = {
+                let _progress = screen.progress("sealing everything anew");
+                client.post(&["master-key", "rotate"], &json!({})).await?
+            };
+            if !screen.answer(&answer) {
+                let key = |key: &str| text(&answer, key);
+                screen.done(format!("{} values are sealed under a new master key, {}", key("values"), key("key")));
+                screen.line(format!("  the key       {}", key("file")));
+                screen.line(format!("  before        {}", key("kept")));
+                screen.line(
+                    "  Keep a copy of the new key elsewhere than the data. Backups made until now need the one before:",
+                );
+                screen.line("  delete it when the last of them is gone.");
             }
             Ok(())
         }

@@ -28,7 +28,7 @@ fn good_settings_have_no_problems() {
         "timeout": "10m",
         "connect_timeout": "500ms",
         "idempotency": "header",
-        "test_path": "/me",
+        "test": "GET /me",
     });
     assert_eq!(problems(&all), []);
     assert_eq!(problems(&json!({ "base_url": "http://127.0.0.1:9102" })), []);
@@ -82,7 +82,9 @@ fn a_problem_names_the_way_out() {
     says(with("timeout", json!(30)), "timeout", "is a number");
     says(with("idempotency", json!("yes")), "idempotency", "`header` if the other side");
     says(with("ca", json!("not PEM")), "ca", "-----BEGIN CERTIFICATE-----");
-    says(with("test_path", json!("me")), "test_path", "must start with `/`");
+    for bad in ["me", "/me", "GET me", "POST /me", "get /me", "GET  /me", ""] {
+        says(with("test", json!(bad)), "test", "such as `GET /user`");
+    }
     says(with("headers", json!([])), "headers", "is a list, should be a table");
     says(with("headers", json!({ "Authorization": "x" })), "headers.Authorization", "use `credential`");
     says(with("headers", json!({ "x": "a\nb" })), "headers.x", "no line breaks");
@@ -133,6 +135,7 @@ async fn a_test_says_what_works_and_what_does_not() {
         match request.split(' ').nth(1).unwrap() {
             "/v1/me" if accepted => ok("{}"),
             "/v1/me" => Answer::Keep(response("401 Unauthorized", "", "no")),
+            "/v1/admin" => Answer::Keep(response("403 Forbidden", "", "no")),
             "/v1/login" => Answer::Keep(response("302 Found", "location: /\r\n", "")),
             _ => Answer::Keep(response("404 Not Found", "", "")),
         }
@@ -145,21 +148,23 @@ async fn a_test_says_what_works_and_what_does_not() {
         json!({
             "base_url": format!("http://api.test:{port}/v1"),
             "credential": { "type": "bearer", "secret": "token" },
-            "test_path": path,
+            "test": path.map(|path| format!("GET {path}")),
         })
     };
     let good = tested(&network, settings(Some("/me")), &[("token", "right-token")]).await;
-    found(&good, "address", true, "`api.test` is 127.0.0.1");
+    found(&good, "address", true, "api.test → 127.0.0.1");
     found(&good, "reachable", true, "connected in");
-    found(&good, "credential", true, "GET /me answered 200");
+    found(&good, "credential", true, "accepted: GET /me answered 200");
     let wrong = tested(&network, settings(Some("/me")), &[("token", "wrong-token")]).await;
-    found(&wrong, "credential", false, "not accepted (secret `token`): GET /me answered 401");
+    found(&wrong, "credential", false, "not accepted: GET /me answered 401");
     let lost = tested(&network, settings(Some("/mee")), &[("token", "right-token")]).await;
-    found(&lost, "credential", false, "is `test_path` right?");
+    found(&lost, "credential", false, "is the path of `test` right?");
+    let lacking = tested(&network, settings(Some("/admin")), &[("token", "right-token")]).await;
+    found(&lacking, "permission", false, "GET /admin answered 403");
     let login = tested(&network, settings(Some("/login")), &[("token", "right-token")]).await;
     found(&login, "credential", false, "a redirect");
     let unasked = tested(&network, settings(None), &[("token", "right-token")]).await;
-    found(&unasked, "credential", true, "not checked: set `test_path`");
+    found(&unasked, "credential", true, "not proved: nothing was asked with it. Set `test`");
 
     found(&tested(&network, settings(None), &[]).await, "settings", false, "`token` is not set");
     found(&tested(&network, json!({ "base_url": "x" }), &[]).await, "settings", false, "base_url");
@@ -178,7 +183,7 @@ async fn a_test_says_what_works_and_what_does_not() {
 #[tokio::test]
 async fn a_test_ends_in_time() {
     let server = Server::start(|_, _| Answer::Silence).await;
-    let settings = json!({ "base_url": server.base(), "test_path": "/" });
+    let settings = json!({ "base_url": server.base(), "test": "GET /" });
     let connector = HttpConnector::new(&Network::default());
     let found = connector.test(settings.as_object().unwrap(), &Vec::new(), Duration::from_millis(200)).await;
     let last = found.last().unwrap();

@@ -309,3 +309,27 @@ pub async fn s34_the_quota_refuses_and_changes_nothing(h: &mut dyn Harness) {
     assert_eq!(guest.write(h, KvCall::Remove("b".into())).await, Ok(KvValue::Flag(true)));
     assert_eq!(guest.write(h, set("c", &large)).await, Ok(KvValue::Done));
 }
+
+/// S34, threat row 51: an integration over its quota stands in nobody's way but its own, and what it
+/// removes counts again.
+pub async fn s34_threat_051_freed_keys_count_again(h: &mut dyn Harness) {
+    let mut guest = Guest::new(h).await;
+    let half = "x".repeat(KV_BYTES as usize / 2 - 10);
+    for key in ["a", "b"] {
+        assert_eq!(guest.write(h, set(key, &half)).await, Ok(KvValue::Done));
+    }
+    for _ in 0..3 {
+        assert!(matches!(guest.write(h, set("c", &half)).await, Err(KvError::Quota(_))));
+    }
+    for key in ["a", "b"] {
+        let other = guest.write_in(h, scope("dev", "other"), set(key, &half)).await;
+        assert_eq!(other, Ok(Ok(KvValue::Done)));
+        let elsewhere = guest.write_in(h, scope("prod", "demo"), set(key, &half)).await;
+        assert_eq!(elsewhere, Ok(Ok(KvValue::Done)), "another environment has its own");
+    }
+    assert_eq!(guest.write(h, KvCall::Remove("a".into())).await, Ok(KvValue::Flag(true)));
+    assert_eq!(guest.write(h, set("c", &half)).await, Ok(KvValue::Done));
+    assert!(matches!(guest.write(h, set("a", &half)).await, Err(KvError::Quota(_))), "and no more than was freed");
+    // What it reads is there all the while.
+    assert_eq!(text(h, "b").await.as_deref(), Some(half.as_str()));
+}

@@ -409,3 +409,55 @@ pub async fn s11_a_wish_to_cancel_wins_over_a_retry(h: &mut dyn Harness) {
     let end = success(&claim);
     assert_eq!(h.store().settle(claim.fence, end).await, Ok(RunState::Succeeded), "it was faster");
 }
+
+/// A run whose event is of this many bytes, all its own.
+fn large_in(h: &dyn Harness, integration: &str, id: &str, bytes: usize) -> super::super::queue::NewRun {
+    let mut new = new_run_in(h, integration, "handler", id);
+    let data = id.bytes().cycle().take(bytes).collect::<Vec<_>>();
+    new.event = Arc::new(Event { data: data.into(), ..(*new.event).clone() });
+    new
+}
+
+/// S7, threat row 51: queue space that one integration fills is not another's.
+pub async fn s07_threat_051_a_full_queue_is_its_own_integrations_alone(h: &mut dyn Harness) {
+    h.store().accept(vec![large_in(h, "greedy", "a", 90_000)]).await.expect("it fits");
+    let refused = h.store().accept(vec![large_in(h, "greedy", "b", 90_000)]).await;
+    assert!(matches!(refused, Err(StoreError::QueueFull(_))), "{refused:?}");
+    h.store().accept(vec![large_in(h, "other", "a", 90_000)]).await.expect("another has its own");
+    // What was finished does not count any more.
+    let claims = claim_now(h, super::Room { slots: 2, ..ROOM }).await;
+    for claim in claims {
+        h.store().settle(claim.fence, super::success(&claim)).await.expect("settled");
+    }
+    h.store().accept(vec![large_in(h, "greedy", "b", 90_000)]).await.expect("it fits again");
+}
+
+/// S12, threat row 51: what is never removed by itself has a cap, across restarts, and what is freed
+/// counts again.
+pub async fn s12_threat_051_dead_letters_have_a_cap(h: &mut dyn Harness) {
+    let mut dead_letters = Vec::new();
+    for id in ["a", "b"] {
+        let run = h.store().accept(vec![large_in(h, "greedy", id, 50_000)]).await.expect("accepted")[0].run();
+        let claim = claim_one(h).await;
+        let chunk = Chunk { number: 0, bytes: vec![1; 30_000] };
+        h.store().append(claim.fence, chunk).await.expect("appended");
+        h.store().settle(claim.fence, dead(&claim)).await.expect("settled");
+        dead_letters.push(run);
+    }
+    h.owner_is_gone(Death::Unmarked).await;
+    let refused = h.store().accept(vec![large_in(h, "greedy", "c", 10)]).await;
+    let Err(StoreError::QueueFull(text)) = refused else { panic!("{refused:?}") };
+    for part in ["150000", "greedy", "jackfield deadletters list --env dev --integration greedy"] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    // One that was accepted before is still known, and another integration is not affected.
+    let known = h.store().accept(vec![large_in(h, "greedy", "a", 50_000)]).await.expect("it is known");
+    assert!(matches!(known[0], Accepted::Duplicate(_)));
+    let other = h.store().accept(vec![large_in(h, "other", "a", 50_000)]).await.expect("accepted")[0].run();
+    assert_eq!(claim_one(h).await.fence.run, other);
+
+    assert_eq!(h.store().discard("first".into(), vec![dead_letters[0]]).await, Ok(1));
+    h.store().accept(vec![large_in(h, "greedy", "c", 10)]).await.expect("there is room again");
+    assert_eq!(h.store().resume("second".into(), vec![dead_letters[1]]).await, Ok(1));
+    h.store().accept(vec![large_in(h, "greedy", "d", 10)]).await.expect("and more");
+}

@@ -1,11 +1,12 @@
-//! S50 … S54: what was released where.
+//! S50 … S55: what was released where.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde_json::json;
 
 use super::super::StoreError;
-use super::super::registry::{Binding, Connection};
+use super::super::registry::{Activation, Binding, Connection};
 use super::{Death, Harness, name, scope};
 use crate::artifact::{Digest, Inspection};
 use crate::clock::Clock as _;
@@ -97,7 +98,7 @@ pub async fn s51_numbers_are_per_integration(h: &mut dyn Harness) {
 pub async fn s52_a_release_is_atomic(h: &mut dyn Harness) {
     h.store().add_artifact(inspection(b"one"), h.clock().now()).await.expect("added");
     let release = |environment: &str, number, hooks| {
-        h.store().release(name(environment), name("demo"), number, hooks, h.clock().now())
+        h.store().release(name(environment), name("demo"), number, hooks, "tester".into(), h.clock().now())
     };
     assert!(matches!(release("dev", 1, vec![]).await, Err(StoreError::Missing(_))));
     add(h, &version("demo", "first", b"one")).await.expect("added");
@@ -126,7 +127,10 @@ pub async fn s53_a_hook_keeps_its_token(h: &mut dyn Harness) {
     let steps = [("dev", 1, "a"), ("dev", 2, "b"), ("prod", 1, "c"), ("dev", 1, "d")];
     for (environment, number, token) in steps {
         let hooks = vec![(name("announced"), token.to_owned())];
-        h.store().release(name(environment), name("demo"), number, hooks, h.clock().now()).await.expect("released");
+        h.store()
+            .release(name(environment), name("demo"), number, hooks, "tester".into(), h.clock().now())
+            .await
+            .expect("released");
     }
     let hooks = h.store().hooks().await.expect("listed");
     let hooks: Vec<_> = hooks.into_iter().map(|hook| (hook.scope, hook.trigger.to_string(), hook.token)).collect();
@@ -140,6 +144,48 @@ pub async fn s53_a_hook_keeps_its_token(h: &mut dyn Harness) {
 /// S54
 pub async fn s54_dev_and_prod_exist(h: &mut dyn Harness) {
     assert_eq!(h.store().environments().await, Ok(vec![name("dev"), name("prod")]));
+}
+
+/// S55
+pub async fn s55_what_was_active_is_kept(h: &mut dyn Harness) {
+    let integration = name("demo");
+    assert_eq!(h.store().versions(&integration, 9).await, Ok(Vec::new()));
+    assert_eq!(h.store().activations(&integration, 9).await, Ok(Vec::new()));
+    h.store().add_artifact(inspection(b"one"), h.clock().now()).await.expect("added");
+    let mut added = Vec::new();
+    for description in ["first", "second", "third"] {
+        h.clock().advance(Duration::from_secs(1));
+        add(h, &version("demo", description, b"one")).await.expect("added");
+        added.push(h.clock().now());
+    }
+    add(h, &version("other", "another", b"one")).await.expect("added");
+    let kept = h.store().versions(&integration, 2).await.expect("listed");
+    let kept: Vec<_> = kept.into_iter().map(|k| (k.version.number, k.version.manifest.description, k.added)).collect();
+    assert_eq!(kept, [(3, "third".to_owned(), added[2]), (2, "second".to_owned(), added[1])]);
+
+    let mut expected = Vec::new();
+    let steps = [("dev", 1, true), ("dev", 2, true), ("dev", 2, false), ("prod", 1, true), ("dev", 1, true)];
+    for (place, (environment, number, counts)) in steps.into_iter().enumerate() {
+        h.clock().advance(Duration::from_secs(1));
+        let (at, who) = (h.clock().now(), format!("person-{place}"));
+        h.store()
+            .release(name(environment), integration.clone(), number, vec![], who.clone(), at)
+            .await
+            .expect("released");
+        if counts {
+            expected.insert(0, Activation { environment: name(environment), number, at, who });
+        }
+    }
+    h.owner_is_gone(Death::Unmarked).await;
+    assert_eq!(h.store().activations(&integration, 9).await, Ok(expected.clone()));
+    // The limit counts for each environment.
+    let newest = vec![expected[0].clone(), expected[1].clone()];
+    assert_eq!(h.store().activations(&integration, 1).await, Ok(newest));
+    let since = |releases: Vec<super::super::registry::Release>, environment: &str| {
+        releases.into_iter().find(|r| r.environment.as_str() == environment).map(|r| r.since)
+    };
+    assert_eq!(since(h.store().releases().await.expect("listed"), "dev"), Some(expected[0].at));
+    assert_eq!(h.store().activations(&name("other"), 9).await, Ok(Vec::new()), "it was never active");
 }
 
 /// What has no number: things set are there, per environment, and can be removed.

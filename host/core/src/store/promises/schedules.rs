@@ -29,7 +29,7 @@ async fn release(h: &dyn Harness, schedules: &[(&str, u64)]) {
     let mut version = version("demo", "scheduled", b"one");
     version.manifest.triggers.extend(schedules.iter().map(|(name, seconds)| trigger(name, *seconds)));
     let number = add(h, &version).await.expect("added");
-    h.store().release(name("dev"), name("demo"), number, Vec::new(), now).await.expect("released");
+    h.store().release(name("dev"), name("demo"), number, Vec::new(), "tester".into(), now).await.expect("released");
 }
 
 async fn cursor(h: &dyn Harness, trigger: &str) -> Cursor {
@@ -119,7 +119,7 @@ pub async fn s72_a_release_moves_the_cursors_it_changes_and_no_others(h: &mut dy
     release(h, &[("removed", EVERY)]).await;
     assert_eq!(cursor(h, "removed").await.at, h.clock().now());
     // A release that comes to nothing changes no cursor.
-    let refused = h.store().release(name("dev"), name("demo"), 99, Vec::new(), h.clock().now()).await;
+    let refused = h.store().release(name("dev"), name("demo"), 99, Vec::new(), "tester".into(), h.clock().now()).await;
     assert!(matches!(refused, Err(StoreError::Missing(_))), "{refused:?}");
     assert_eq!(h.store().cursors().await.map(|all| all.len()), Ok(1));
     h.owner_is_gone(Death::Unmarked).await;

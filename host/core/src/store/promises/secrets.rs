@@ -1,10 +1,10 @@
-//! S40, S41: sealed secrets.
+//! S40 … S42: sealed secrets.
 
 use super::super::StoreError;
 use super::super::secrets::SecretInfo;
-use super::{Harness, name};
+use super::{Death, Harness, name};
 use crate::clock::Clock as _;
-use crate::seal::Sealed;
+use crate::seal::{INSTALLATION_KEY, Place, SealError, Sealed};
 
 /// S40
 pub async fn s40_a_secret_set_again_gets_the_next_version(h: &mut dyn Harness) {
@@ -36,4 +36,45 @@ pub async fn s41_lists_hold_no_value(h: &mut dyn Harness) {
     assert_eq!(listed, [info("a"), info("b")]);
     assert!(!format!("{listed:?}").contains("hidden"));
     assert!(matches!(store.secrets(&name("nowhere")).await, Err(StoreError::Missing(_))));
+}
+
+/// S42
+pub async fn s42_everything_sealed_is_replaced_or_nothing(h: &mut dyn Harness) {
+    let (store, now) = (h.store(), h.clock().now());
+    assert_eq!(store.reseal(Box::new(|_, _| Err(SealError::Damaged))).await, Ok(0), "there is nothing yet");
+    for (environment, secret) in [("dev", "a"), ("dev", "b"), ("prod", "a")] {
+        let value = Sealed(format!("{environment}-{secret}").into_bytes());
+        store.set_secret(name(environment), name(secret), 1, value, now).await.expect("set");
+    }
+    store.set_meta_once(INSTALLATION_KEY, b"installation".to_vec()).await.expect("set");
+    store.set_meta_once("other", b"other".to_vec()).await.expect("set");
+
+    // The third does not open: the first two stay as they were.
+    let refusing = |place: &Place<'_>, sealed: &Sealed| match place {
+        Place::Secret(aad) if aad.environment == "prod" => Err(SealError::Damaged),
+        _ => Ok(Sealed([b"new ", sealed.0.as_slice()].concat())),
+    };
+    let refused = store.reseal(Box::new(refusing)).await;
+    assert!(matches!(&refused, Err(StoreError::Conflict(text)) if text.contains("secret `a` of prod")), "{refused:?}");
+    assert_eq!(store.secret(&name("dev"), &name("a")).await, Ok(Some((1, Sealed(b"dev-a".to_vec())))));
+    assert_eq!(store.meta(INSTALLATION_KEY).await, Ok(Some(b"installation".to_vec())));
+
+    let fresh = |place: &Place<'_>, sealed: &Sealed| {
+        let label = match place {
+            Place::Secret(aad) => format!("{} {} {} ", aad.environment, aad.name, aad.version),
+            Place::Host(label) => format!("{label} "),
+        };
+        Ok(Sealed([label.as_bytes(), sealed.0.as_slice()].concat()))
+    };
+    assert_eq!(store.reseal(Box::new(fresh)).await, Ok(4));
+    h.owner_is_gone(Death::Unmarked).await;
+    let store = h.store();
+    for (environment, secret, expected) in
+        [("dev", "a", "dev a 1 dev-a"), ("dev", "b", "dev b 1 dev-b"), ("prod", "a", "prod a 1 prod-a")]
+    {
+        let found = store.secret(&name(environment), &name(secret)).await;
+        assert_eq!(found, Ok(Some((1, Sealed(expected.into())))));
+    }
+    assert_eq!(store.meta(INSTALLATION_KEY).await, Ok(Some(b"installation-key installation".to_vec())));
+    assert_eq!(store.meta("other").await, Ok(Some(b"other".to_vec())));
 }

@@ -21,6 +21,7 @@ use crate::ids::RunId;
 pub(super) struct Tally {
     pub(super) kv_bytes: i64,
     pub(super) dead: i64,
+    pub(super) dead_bytes: i64,
 }
 
 /// Counted per environment, kept on disk: what retention looks at.
@@ -77,10 +78,11 @@ impl Ledger {
         };
         ledger.names.load(&ledger.conn)?;
         {
-            let mut scopes = ledger.conn.prepare("SELECT id, kv_bytes, dead FROM scopes")?;
+            let mut scopes = ledger.conn.prepare("SELECT id, kv_bytes, dead, dead_bytes FROM scopes")?;
             let mut rows = scopes.query([])?;
             while let Some(row) = rows.next()? {
-                ledger.tallies.insert(row.get(0)?, Tally { kv_bytes: row.get(1)?, dead: row.get(2)? });
+                let tally = Tally { kv_bytes: row.get(1)?, dead: row.get(2)?, dead_bytes: row.get(3)? };
+                ledger.tallies.insert(row.get(0)?, tally);
             }
             let mut environments = ledger.conn.prepare("SELECT id, kept_runs, kept_bytes FROM environments")?;
             let mut rows = environments.query([])?;
@@ -114,10 +116,10 @@ impl Ledger {
         self.dirty_tallies.insert(scope);
     }
 
-    /// Counts dead letters of a scope.
-    pub(super) fn add_dead(&mut self, scope: ScopeId, by: i64) {
+    /// Counts dead letters of a scope, and what they hold.
+    pub(super) fn add_dead(&mut self, scope: ScopeId, by: i64, bytes: i64) {
         let tally = self.tally(scope);
-        self.set_tally(scope, Tally { dead: tally.dead + by, ..tally });
+        self.set_tally(scope, Tally { dead: tally.dead + by, dead_bytes: tally.dead_bytes + bytes, ..tally });
     }
 
     /// The scopes that have dead letters.
@@ -173,11 +175,9 @@ impl Ledger {
     pub(super) fn flush(&mut self) -> Result<(), Fault> {
         while let Some(scope) = self.dirty_tallies.pop_first() {
             let tally = self.tally(scope);
-            self.conn.prepare_cached("UPDATE scopes SET kv_bytes = ?2, dead = ?3 WHERE id = ?1")?.execute(params![
-                scope,
-                tally.kv_bytes,
-                tally.dead
-            ])?;
+            self.conn
+                .prepare_cached("UPDATE scopes SET kv_bytes = ?2, dead = ?3, dead_bytes = ?4 WHERE id = ?1")?
+                .execute(params![scope, tally.kv_bytes, tally.dead, tally.dead_bytes])?;
         }
         while let Some(environment) = self.dirty_kept.pop_first() {
             let kept = self.kept(environment);

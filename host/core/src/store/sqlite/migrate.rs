@@ -16,6 +16,8 @@ pub(super) struct Migration {
 pub(super) const ALL: &[Migration] = &[
     Migration { number: 1, sql: include_str!("migrations/001_ledger.sql") },
     Migration { number: 2, sql: include_str!("migrations/002_schedules.sql") },
+    Migration { number: 3, sql: include_str!("migrations/003_activations.sql") },
+    Migration { number: 4, sql: include_str!("migrations/004_dead_bytes.sql") },
 ];
 
 /// The schema's number on disk; none for an empty file.

@@ -57,6 +57,8 @@ pub struct SqliteOptions {
     pub queue_runs: u64,
     /// Bytes of their events.
     pub queue_bytes: u64,
+    /// What the dead letters of an integration may hold in an environment, in bytes.
+    pub dead_bytes: u64,
     /// What an integration may keep in kv in an environment, in bytes.
     pub kv_bytes: u64,
     /// A file that a dying process leaves not empty when a signal such as SIGSEGV ended it; emptied
@@ -73,6 +75,7 @@ impl SqliteOptions {
             rng,
             queue_runs: limits::QUEUE_RUNS,
             queue_bytes: limits::QUEUE_BYTES,
+            dead_bytes: limits::DEAD_BYTES,
             kv_bytes: limits::KV_STORED_BYTES,
             crash_mark: None,
         }

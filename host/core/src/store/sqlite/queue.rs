@@ -133,6 +133,16 @@ fn identity(target: &Target, event: &Event) -> [u8; 32] {
 /// Whether a scope's queue takes one more. Once full, it must drain to four fifths first, so that
 /// whoever offers again finds room for more than one.
 pub(super) fn admit(ledger: &mut Ledger, scope: ScopeId, target: &Target, bytes: u64) -> Result<(), Fault> {
+    let (held, held_cap) = (ledger.tally(scope).dead_bytes, ledger.options.dead_bytes);
+    if u64::try_from(held).unwrap_or(0) >= held_cap {
+        let Target { environment, integration, .. } = target;
+        let text = format!(
+            "the dead letters of {} hold {held} bytes of events, outputs and journals; their cap is {held_cap}. Resume or \
+             discard some: jackfield deadletters list --env {environment} --integration {integration}",
+            target.scope()
+        );
+        return Err(StoreError::QueueFull(text).into());
+    }
     let count = ledger.ready.count(scope);
     let (runs_cap, bytes_cap) = (ledger.options.queue_runs, ledger.options.queue_bytes);
     let drained = |have: u64, cap: u64| u128::from(have) * 5 <= u128::from(cap) * 4;
@@ -316,7 +326,7 @@ pub(super) fn finish(ledger: &mut Ledger, run: RunId, end: Final<'_>) -> Result<
     ledger.put(run, None);
     ledger.recent.forget(run);
     if end.state == RunState::DeadLettered {
-        ledger.add_dead(entry.scope, 1);
+        ledger.add_dead(entry.scope, 1, entry.bytes as i64 + extra);
     } else {
         ledger.add_kept(environment, 1, entry.bytes as i64 + extra);
     }
@@ -470,7 +480,10 @@ fn resume(ledger: &mut Ledger, run: RunId) -> Result<(), Fault> {
                 row.get::<_, bool>(5)?,
             ))
         })?;
-    ledger.conn.prepare_cached("DELETE FROM history WHERE run = ?1")?.execute([id])?;
+    let held: i64 = ledger
+        .conn
+        .prepare_cached("DELETE FROM history WHERE run = ?1 RETURNING bytes")?
+        .query_row([id], |row| row.get(0))?;
     ledger.conn.prepare_cached("DELETE FROM outputs WHERE run = ?1")?.execute([id])?;
     let known = known_target(ledger, target)?;
     let entry = Entry {
@@ -486,7 +499,7 @@ fn resume(ledger: &mut Ledger, run: RunId) -> Result<(), Fault> {
         bytes: bytes as u64,
     };
     ledger.put(run, Some(entry));
-    ledger.add_dead(entry.scope, -1);
+    ledger.add_dead(entry.scope, -1, -held);
     Ok(())
 }
 
@@ -497,7 +510,7 @@ fn discard(ledger: &mut Ledger, run: RunId) -> Result<(), Fault> {
             "UPDATE history SET state = 7, finished = ?2 WHERE run = ?1 RETURNING scope, environment, bytes",
         )?
         .query_row(params![run.to_bytes(), ledger.now.0], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
-    ledger.add_dead(scope, -1);
+    ledger.add_dead(scope, -1, -bytes);
     ledger.add_kept(environment, 1, bytes);
     Ok(())
 }

@@ -14,7 +14,7 @@ use crate::artifact::{Digest, Inspection};
 use crate::clock::Timestamp;
 use crate::ids::{ConfigName, ConnectionName, EnvironmentName, IntegrationName, Scope, TriggerName, VersionNumber};
 use crate::release::Version;
-use crate::store::registry::{Binding, Connection as Link, Hook, Registry, Release};
+use crate::store::registry::{Activation, Binding, Connection as Link, Hook, Kept, Registry, Release};
 use crate::store::{Reply, StoreError};
 
 const SCOPES: &str = "scopes s JOIN environments e ON e.id = s.environment
@@ -58,12 +58,45 @@ impl Registry for SqliteStore {
         self.read(move |conn| version(conn, &integration, number)).await
     }
 
+    async fn versions(&self, integration: &IntegrationName, limit: u32) -> Result<Vec<Kept>, StoreError> {
+        let integration = integration.clone();
+        self.list(move |conn| {
+            let sql = "SELECT v.version, v.added FROM versions v JOIN integrations i ON i.id = v.integration
+                       WHERE i.name = ?1 ORDER BY v.number DESC LIMIT ?2";
+            every(conn, sql, &[&integration.as_str(), &limit], |row| {
+                Ok(Kept { version: from_json(&row.get::<_, String>(0)?)?, added: Timestamp(row.get(1)?) })
+            })
+        })
+        .await
+    }
+
+    async fn activations(&self, integration: &IntegrationName, limit: u32) -> Result<Vec<Activation>, StoreError> {
+        let integration = integration.clone();
+        self.list(move |conn| {
+            let sql = format!(
+                "SELECT e.name, a.version, a.at, a.who FROM {SCOPES} JOIN activations a ON a.scope = s.id
+                 WHERE i.name = ?1 AND a.place > (SELECT max(place) FROM activations WHERE scope = s.id) - ?2
+                 ORDER BY a.at DESC, e.name, a.place DESC"
+            );
+            every(conn, &sql, &[&integration.as_str(), &limit], |row| {
+                Ok(Activation {
+                    environment: parse(row.get(0)?)?,
+                    number: row.get(1)?,
+                    at: Timestamp(row.get(2)?),
+                    who: row.get(3)?,
+                })
+            })
+        })
+        .await
+    }
+
     fn release(
         &self,
         environment: EnvironmentName,
         integration: IntegrationName,
         number: VersionNumber,
         hooks: Vec<(TriggerName, String)>,
+        who: String,
         now: Timestamp,
     ) -> Reply<()> {
         self.command(0, move |ledger| {
@@ -71,14 +104,24 @@ impl Registry for SqliteStore {
             let version = version(&ledger.conn, &integration, number)?;
             let scope = Scope { environment: environment.clone(), integration: integration.clone() };
             let id = ledger.names.scope(&ledger.conn, &scope)?;
-            ledger
+            let changed = ledger
                 .conn
                 .prepare_cached(
                     "INSERT INTO releases (scope, version, since) VALUES (?1, ?2, ?3)
-                     ON CONFLICT (scope) DO UPDATE SET version = excluded.version, since = excluded.since",
+                     ON CONFLICT (scope) DO UPDATE SET version = excluded.version, since = excluded.since
+                     WHERE version <> excluded.version",
                 )?
                 .execute(params![id, number, now.0])?;
             schedules::released(&ledger.conn, id, &version.manifest.triggers, now)?;
+            if changed > 0 {
+                ledger
+                    .conn
+                    .prepare_cached(
+                        "INSERT INTO activations (scope, place, version, at, who)
+                         SELECT ?1, coalesce(max(place), 0) + 1, ?2, ?3, ?4 FROM activations WHERE scope = ?1",
+                    )?
+                    .execute(params![id, number, now.0, who])?;
+            }
             for (trigger, token) in &hooks {
                 ledger
                     .conn

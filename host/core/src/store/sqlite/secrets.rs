@@ -6,8 +6,8 @@ use rusqlite::{OptionalExtension as _, params};
 use super::{SqliteStore, names};
 use crate::clock::Timestamp;
 use crate::ids::{EnvironmentName, SecretName};
-use crate::seal::Sealed;
-use crate::store::secrets::{SecretInfo, SecretStore};
+use crate::seal::{INSTALLATION_KEY, Place, Sealed, SecretAad};
+use crate::store::secrets::{Reseal, SecretInfo, SecretStore};
 use crate::store::{Reply, StoreError};
 
 #[async_trait]
@@ -93,6 +93,45 @@ impl SecretStore for SqliteStore {
                 return Err(StoreError::Missing(format!("secret `{name}` in {environment}")).into());
             }
             Ok(())
+        })
+    }
+
+    fn reseal(&self, mut reseal: Reseal) -> Reply<u32> {
+        self.command(0, move |ledger| {
+            let mut select = ledger.conn.prepare_cached(
+                "SELECT e.id, e.name, s.name, s.version, s.sealed
+                 FROM secrets s JOIN environments e ON e.id = s.environment ORDER BY e.name, s.name",
+            )?;
+            let mut rows = select.query([])?;
+            let mut fresh: Vec<(i64, String, Sealed)> = Vec::new();
+            while let Some(row) = rows.next()? {
+                let (id, environment, name): (i64, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
+                let place = Place::Secret(SecretAad { environment: &environment, name: &name, version: row.get(3)? });
+                let sealed = reseal(&place, &Sealed(row.get(4)?)).map_err(|e| {
+                    StoreError::Conflict(format!("secret `{name}` of {environment}: {e}; or remove it"))
+                })?;
+                fresh.push((id, name, sealed));
+            }
+            drop(rows);
+            for (id, name, sealed) in &fresh {
+                ledger
+                    .conn
+                    .prepare_cached("UPDATE secrets SET sealed = ?3 WHERE environment = ?1 AND name = ?2")?
+                    .execute(params![id, name, sealed.0])?;
+            }
+            let mut count = fresh.len() as u32;
+            let mut select = ledger.conn.prepare_cached("SELECT value FROM meta WHERE key = ?1")?;
+            let installation: Option<Vec<u8>> = select.query_row([INSTALLATION_KEY], |row| row.get(0)).optional()?;
+            if let Some(sealed) = installation {
+                let sealed = reseal(&Place::Host(INSTALLATION_KEY), &Sealed(sealed))
+                    .map_err(|e| StoreError::Conflict(format!("the installation key: {e}")))?;
+                ledger
+                    .conn
+                    .prepare_cached("UPDATE meta SET value = ?2 WHERE key = ?1")?
+                    .execute(params![INSTALLATION_KEY, sealed.0])?;
+                count += 1;
+            }
+            Ok(count)
         })
     }
 }

@@ -11,8 +11,8 @@ use super::{OpenError, SqliteOptions, SqliteStore};
 use crate::clock::fake::{FakeClock, FakeRng};
 use crate::ids::RunId;
 use crate::store::promises::{
-    Death, Harness, KV_BYTES, QUEUE_BYTES, QUEUE_RUNS, ROOM, accepted, claim_now, claim_one, dead_letter, new_run,
-    success,
+    DEAD_BYTES, Death, Harness, KV_BYTES, QUEUE_BYTES, QUEUE_RUNS, ROOM, accepted, claim_now, claim_one, dead_letter,
+    new_run, success,
 };
 use crate::store::queue::{Fence, Retention, RunFilter, RunQueue as _};
 use crate::store::{Store, StoreError};
@@ -46,6 +46,7 @@ fn options(folder: &Path, clock: &Arc<FakeClock>, rng: &Arc<FakeRng>) -> SqliteO
     SqliteOptions {
         queue_runs: QUEUE_RUNS,
         queue_bytes: QUEUE_BYTES,
+        dead_bytes: DEAD_BYTES,
         kv_bytes: KV_BYTES,
         crash_mark: Some(folder.join("crash-mark")),
         ..SqliteOptions::new(Arc::<FakeClock>::clone(clock), Arc::<FakeRng>::clone(rng))
@@ -115,7 +116,13 @@ async fn a_newer_or_a_changed_schema_is_refused() {
 #[test]
 fn a_released_migration_is_never_edited() {
     let sums: Vec<_> = migrate::ALL.iter().map(|m| crate::artifact::Digest::of(m.sql.as_bytes()).to_string()).collect();
-    assert_eq!(sums, ["sha256:81ba3a69d064902362565a333fa72d2e5b873fd0757d366665fcfaf1020873f2"]);
+    let released = [
+        "sha256:81ba3a69d064902362565a333fa72d2e5b873fd0757d366665fcfaf1020873f2",
+        "sha256:ca532dcc632028c0642276bb6b3c778f8b69aa0d3691ee0908f7947276440ecb",
+        "sha256:e0c82f64231590aecb17d8ae02801d7bff4a5883ffaf4d33025b2ada535d135d",
+        "sha256:52b8b2be0447fa94f740d5eb1c8bd9a23f38feabc4535bb7c0527aee6a1702ca",
+    ];
+    assert_eq!(sums, released);
     assert!(migrate::ALL.iter().zip(1..).all(|(migration, number)| migration.number == number));
 }
 
@@ -134,6 +141,24 @@ fn migrations_go_forward_one_by_one() {
     migrate::migrate(&mut conn, &[first, second], now).unwrap();
     assert_eq!(conn.query_row("SELECT x FROM b", [], |row| row.get::<_, i64>(0)).unwrap(), 7);
     assert_eq!(migrate::version(&conn).unwrap(), Some(2));
+}
+
+/// What was active before activations were kept is kept as one that nobody is known for.
+#[test]
+fn a_release_of_an_older_ledger_is_an_activation() {
+    let mut conn = rusqlite::Connection::open_in_memory().unwrap();
+    let now = crate::clock::Timestamp(0);
+    migrate::migrate(&mut conn, &migrate::ALL[..1], now).unwrap();
+    conn.execute_batch(
+        "INSERT INTO integrations (id, name) VALUES (1, 'demo');
+         INSERT INTO scopes (id, environment, integration) VALUES (7, 1, 1);
+         INSERT INTO releases (scope, version, since) VALUES (7, 3, 1000);",
+    )
+    .unwrap();
+    migrate::migrate(&mut conn, migrate::ALL, now).unwrap();
+    let sql = "SELECT place, version, at, who FROM activations WHERE scope = 7";
+    let found = conn.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)));
+    assert_eq!(found, Ok((1_i64, 3_i64, 1_000_i64, String::new())));
 }
 
 #[test]

@@ -102,7 +102,7 @@ impl Doors {
         let (store, now) = (&self.rig.store, self.clock.now());
         let number = store.add_version(Version { number: 0, manifest, artifacts }, now).await.unwrap();
         let hooks = triggers.iter().map(|(trigger, _)| (name(trigger), format!("token-{trigger}"))).collect();
-        store.release(name("dev"), name("crm"), number, hooks, now).await.unwrap();
+        store.release(name("dev"), name("crm"), number, hooks, "tester".into(), now).await.unwrap();
         self.releases.refresh().await.unwrap();
         self.hooks.refresh(&**store).await.unwrap();
     }

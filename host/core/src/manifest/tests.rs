@@ -34,23 +34,6 @@ name = "by-hand"
 kind = "manual"
 component = "sync"
 
-[[trigger]]
-name = "sweep"
-kind = "cron"
-component = "sync"
-schedule = "*/5 * * * *"
-timezone = "Europe/Berlin"
-misfire = { all = 10 }
-overlap = "queue"
-
-[[trigger]]
-name = "beat"
-kind = "interval"
-component = "sync"
-every = "90s"
-misfire = "skip"
-overlap = "allow"
-
 [component.sync]
 source = "dist/sync.wasm"
 limits = { memory = "64MiB", timeout = "30s", calls = 10, http_body = 4096 }
@@ -72,6 +55,23 @@ watch = ["src/**"]
 [component.quiet]
 source = "dist/quiet.wasm"
 grants = { deny = ["http", "kv"] }
+
+[[trigger]]
+name = "sweep"
+kind = "cron"
+component = "sync"
+schedule = "*/5 * * * *"
+timezone = "Europe/Berlin"
+misfire = { all = 10 }
+overlap = "queue"
+
+[[trigger]]
+name = "beat"
+kind = "interval"
+component = "sync"
+every = "90s"
+misfire = "skip"
+overlap = "allow"
 "#;
 
 /// The least that is a manifest, with lines added to its component.
@@ -330,9 +330,10 @@ fn bad_schedules_are_named() {
     let line = "schedule = \"*/5 * * * *\"";
     let found = problems(&WHOLE.replace(line, "schedule = \"0 25 * * *\""));
     assert_eq!(found[0].text, "trigger `sweep`: schedule `0 25 * * *` has hour 25; hours are 0 to 23");
-    assert_eq!((found[0].line, found[0].key.as_str()), (Some(27), "trigger.sweep.schedule"));
+    assert_eq!((found[0].line, found[0].key.as_str()), (Some(50), "trigger.sweep.schedule"));
     bad(line, "schedule = \"0 0 30 2 *\"", "trigger.sweep.schedule", &["`0 0 30 2 *` never comes"]);
-    bad(line, "", "trigger.sweep.schedule", &["is missing: write `schedule ="]);
+    let found = problems(&WHOLE.replace(line, ""));
+    assert_eq!(found[0].text, "trigger `sweep`: schedule is missing: write `schedule = \"*/5 * * * *\"`");
     bad(
         "\"Europe/Berlin\"",
         "\"Europe/Berln\"",
@@ -415,7 +416,7 @@ fn all_problems_are_told_at_once_in_the_order_of_lines() {
 
 #[test]
 fn problems_are_shown_with_file_and_line() {
-    let error = parse_toml(&WHOLE.replace("64MiB", "4GiB").replace("\"cron\"", ""), "jackfield.toml").unwrap_err();
+    let error = parse_toml(&WHOLE.replace("64MiB", "4GiB"), "jackfield.toml").unwrap_err();
     assert_eq!(
         error.to_string(),
         "jackfield.toml:26  component `sync`: limits.memory `4GiB` is more than the most, 1GiB"

@@ -59,6 +59,7 @@ async fn schedules_say_when_they_are_due() {
 #[tokio::test]
 async fn a_schedule_is_fired_by_hand_and_nothing_else_is() {
     let rig = Rig::new().await;
+    let reader = rig.token("reader", &[Right::Read]).await;
     rig.scheduled().await;
     let fire = async |trigger: &str| rig.post(&format!("{TRIGGERS}/{trigger}/fire"), json!({})).await;
     let fired = fire("nightly").await;
@@ -79,7 +80,6 @@ async fn a_schedule_is_fired_by_hand_and_nothing_else_is() {
     let refused = fire("hook").await.problem(400, "bad-request");
     assert!(refused["detail"].as_str().unwrap().contains("kind webhook"), "{refused}");
     fire("nobody").await.problem(404, "not-found");
-    let reader = rig.token("reader", &[Right::Read]).await;
     let seen = rig.as_(&reader, Method::POST, &format!("{TRIGGERS}/nightly/fire"), Some(json!({}))).await;
     seen.problem(403, "forbidden");
 }

@@ -1,0 +1,47 @@
+// A host made of paper: each test puts in the functions that it wants called.
+
+import { runInNewContext } from "node:vm";
+import type * as config from "jackfield:plugin/config@0.1.0";
+import type * as http from "jackfield:plugin/http@0.1.0";
+import type * as kv from "jackfield:plugin/kv@0.1.0";
+import type * as log from "jackfield:plugin/log@0.1.0";
+import type * as run from "jackfield:plugin/run@0.1.0";
+import type * as types from "jackfield:plugin/types@0.1.0";
+
+type Functions<T> = { -readonly [K in keyof T]?: T[K] };
+
+export const host: {
+  config: Functions<typeof config>;
+  http: Functions<typeof http>;
+  kv: Functions<typeof kv>;
+  log: Functions<typeof log>;
+  run: Functions<typeof run>;
+} = { config: {}, http: {}, kv: {}, log: {}, run: {} };
+
+/** Bytes as the engine's glue hands them in: of another realm. */
+export function foreign(text: string | readonly number[]): Uint8Array {
+  const bytes = typeof text === "string" ? [...new TextEncoder().encode(text)] : text;
+  return runInNewContext(`new Uint8Array(${JSON.stringify(bytes)})`);
+}
+
+/** What the glue throws for the error of an interface. */
+export function variant(tag: string, val: string): Error {
+  return Object.assign(new Error("[object Object] (see error.payload)"), { payload: { tag, val } });
+}
+
+/** The text of bytes. */
+export function text(bytes: Uint8Array | undefined): string | undefined {
+  return bytes === undefined ? undefined : new TextDecoder().decode(bytes);
+}
+
+/** An event as the host gives it. */
+export function event(data: string | readonly number[]): types.Event {
+  return {
+    id: "1",
+    source: "/manual",
+    eventType: "jackfield.manual",
+    extensions: [],
+    meta: [["Method", "POST"], ["x", "1"], ["X", "2"]],
+    data: foreign(data),
+  };
+}

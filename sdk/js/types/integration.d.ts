@@ -1,0 +1,16 @@
+/// <reference path="./interfaces/jackfield-plugin-config.d.ts" />
+/// <reference path="./interfaces/jackfield-plugin-handler.d.ts" />
+/// <reference path="./interfaces/jackfield-plugin-http.d.ts" />
+/// <reference path="./interfaces/jackfield-plugin-kv.d.ts" />
+/// <reference path="./interfaces/jackfield-plugin-log.d.ts" />
+/// <reference path="./interfaces/jackfield-plugin-run.d.ts" />
+/// <reference path="./interfaces/jackfield-plugin-types.d.ts" />
+declare module 'jackfield:plugin/integration@0.1.0' {
+  export type * as JackfieldPluginConfig010 from 'jackfield:plugin/config@0.1.0'; // import jackfield:plugin/config@0.1.0
+  export type * as JackfieldPluginHttp010 from 'jackfield:plugin/http@0.1.0'; // import jackfield:plugin/http@0.1.0
+  export type * as JackfieldPluginKv010 from 'jackfield:plugin/kv@0.1.0'; // import jackfield:plugin/kv@0.1.0
+  export type * as JackfieldPluginLog010 from 'jackfield:plugin/log@0.1.0'; // import jackfield:plugin/log@0.1.0
+  export type * as JackfieldPluginRun010 from 'jackfield:plugin/run@0.1.0'; // import jackfield:plugin/run@0.1.0
+  export type * as JackfieldPluginTypes010 from 'jackfield:plugin/types@0.1.0'; // import jackfield:plugin/types@0.1.0
+  export * as handler from 'jackfield:plugin/handler@0.1.0'; // export jackfield:plugin/handler@0.1.0
+}

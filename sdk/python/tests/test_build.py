@@ -145,6 +145,7 @@ class Parts(BuildTest):
             "AssertionError: hello\nTraceback (most recent call last):\n"
             '  File "/0/jackfield_component.py", line 6, in <module>\n    Handler = _rt.export("handler")\n'
             '  File "/1/jackfield/_rt.py", line 75, in export\n    module = importlib.import_module(name)\n'
+            '  File "/python/importlib/__init__.py", line 88, in import_module\n    return _gcd()\n           ~~~^^\n'
             '  File "<frozen importlib._bootstrap>", line 1, in _gcd\n'
             '  File "/2/handler.py", line 3, in <module>\n    import nothing\n'
             "ModuleNotFoundError: No module named 'nothing'\n\n\nCaused by:\n    0: error while executing\n"

@@ -134,7 +134,7 @@ def told(said: str, root: str) -> str:
         file = re.match(r'\s+File "([^"]*)"', line)
         if file is not None:
             # The SDK's own frames, the import machinery's, and the lines of source below them.
-            hidden = file[1].startswith(("/0/", "/1/", "<frozen importlib"))
+            hidden = file[1].startswith(("/0/", "/1/", "/python/importlib/__init__.py", "<frozen importlib"))
         elif not line.startswith(" "):
             hidden = False
         if not hidden:

@@ -11,6 +11,7 @@ mod limits;
 mod metrics;
 mod retries;
 mod scenario;
+mod schedules;
 mod standard_http;
 mod upgrade;
 mod webhooks;

@@ -16,6 +16,8 @@ use crate::lock::locked;
 use crate::metrics::{Metrics, TriggerResult};
 use crate::release::Component;
 use crate::run::{RunState, Target};
+use crate::schedule::Schedule;
+use crate::scheduler;
 use crate::store::queue::{Accepted, Needs, NewRun};
 use crate::store::registry::Release;
 use crate::store::{Store, StoreError};
@@ -24,6 +26,8 @@ use crate::store::{Store, StoreError};
 pub struct Releases {
     store: Arc<dyn Store>,
     active: RwLock<HashMap<Scope, Arc<Release>>>,
+    /// Counts how often they were read.
+    version: watch::Sender<u64>,
 }
 
 impl Releases {
@@ -33,7 +37,7 @@ impl Releases {
     ///
     /// As the store.
     pub async fn load(store: Arc<dyn Store>) -> Result<Arc<Self>, StoreError> {
-        let releases = Arc::new(Self { store, active: RwLock::default() });
+        let releases = Arc::new(Self { store, active: RwLock::default(), version: watch::channel(0).0 });
         releases.refresh().await?;
         Ok(releases)
     }
@@ -47,6 +51,7 @@ impl Releases {
         let active = self.store.releases().await?;
         let active = active.into_iter().map(|release| (scope(&release), Arc::new(release))).collect();
         *self.active.write().unwrap_or_else(PoisonError::into_inner) = active;
+        self.version.send_modify(|version| *version += 1);
         Ok(())
     }
 
@@ -54,6 +59,18 @@ impl Releases {
     #[must_use]
     pub fn active(&self, scope: &Scope) -> Option<Arc<Release>> {
         self.active.read().unwrap_or_else(PoisonError::into_inner).get(scope).cloned()
+    }
+
+    /// Another number after each change.
+    #[must_use]
+    pub fn version(&self) -> u64 {
+        *self.version.borrow()
+    }
+
+    /// For whoever waits for a change.
+    #[must_use]
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.version.subscribe()
     }
 
     /// Everything that is active.
@@ -188,6 +205,55 @@ impl Intake {
         accepted.into_iter().next().ok_or_else(|| IntakeError::Unavailable("the store accepted nothing".into()))
     }
 
+    /// Stores the event of a schedule, now, because somebody asked: it is not one of its instants.
+    ///
+    /// # Errors
+    ///
+    /// Nothing was stored. `NotFound`: it is no schedule, or not active.
+    pub async fn fire(&self, scope: &Scope, trigger: &TriggerName) -> Result<Accepted, IntakeError> {
+        let release = self.releases.active(scope).ok_or(IntakeError::NotFound)?;
+        let found = release.version.manifest.triggers.iter().find(|t| t.name == *trigger);
+        let found = found.ok_or(IntakeError::NotFound)?;
+        let schedule = Schedule::of(&found.kind).and_then(Result::ok).ok_or(IntakeError::NotFound)?;
+        let cursors = self.store.cursors().await?;
+        let previous = cursors.into_iter().find(|cursor| cursor.scope == *scope && cursor.trigger == *trigger);
+        let previous = previous.and_then(|cursor| cursor.fired).map(|(at, _)| at);
+        let now = self.clock.now();
+        let mut event = scheduler::event(scope, found, schedule.zone(), now, previous, 0);
+        // Never the id of an instant.
+        event.id = format!("by hand {}", RunId::new(&*self.clock, &*self.rng));
+        let batch = vec![Incoming { event, dedupe: false }];
+        let accepted = self.take(scope, &release, &found.component, trigger, found.kind.label(), batch).await?;
+        accepted.into_iter().next().ok_or_else(|| IntakeError::Unavailable("the store accepted nothing".into()))
+    }
+
+    /// A run of this event that is due now; none if the version has no such component.
+    pub(crate) fn new_run(
+        &self,
+        scope: &Scope,
+        release: &Release,
+        component: &ComponentName,
+        trigger: &TriggerName,
+        event: Event,
+        dedupe: bool,
+    ) -> Option<NewRun> {
+        let limits = &release.version.manifest.components.get(component)?.limits;
+        Some(NewRun {
+            id: RunId::new(&*self.clock, &*self.rng),
+            target: Target {
+                environment: scope.environment.clone(),
+                integration: scope.integration.clone(),
+                version: release.version.number,
+                component: component.clone(),
+                trigger: trigger.clone(),
+            },
+            event: Arc::new(event),
+            dedupe,
+            needs: Needs { memory_bytes: limits.memory_bytes, concurrency: limits.concurrency },
+            due: self.clock.now(),
+        })
+    }
+
     async fn take(
         &self,
         scope: &Scope,
@@ -204,25 +270,9 @@ impl Intake {
             self.metrics.trigger(scope, kind, TriggerResult::Refused);
             return Err(IntakeError::TooLarge { limit });
         }
-        let target = Target {
-            environment: scope.environment.clone(),
-            integration: scope.integration.clone(),
-            version: release.version.number,
-            component: component.clone(),
-            trigger: trigger.clone(),
-        };
-        let needs = Needs { memory_bytes: settings.limits.memory_bytes, concurrency: settings.limits.concurrency };
-        let due = self.clock.now();
         let runs = batch
             .into_iter()
-            .map(|incoming| NewRun {
-                id: RunId::new(&*self.clock, &*self.rng),
-                target: target.clone(),
-                event: Arc::new(incoming.event),
-                dedupe: incoming.dedupe,
-                needs,
-                due,
-            })
+            .filter_map(|incoming| self.new_run(scope, release, component, trigger, incoming.event, incoming.dedupe))
             .collect();
         let accepted = self.store.accept(runs).await;
         match &accepted {

@@ -26,6 +26,8 @@ pub mod redact;
 pub mod release;
 pub mod retry;
 pub mod run;
+pub mod schedule;
+pub mod scheduler;
 pub mod seal;
 pub mod store;
 pub mod words;

@@ -19,6 +19,7 @@ use crate::ids::Scope;
 use crate::outcome::{Outcome, Usage};
 use crate::run::{RunState, Target};
 use crate::store::queue::Depth;
+use crate::store::schedules::Skip;
 
 /// What stands for an integration or component that came after the last free series.
 pub const OVERFLOW: &str = "overflow";
@@ -103,6 +104,7 @@ pub struct Metrics {
     ingress: Capped<IntCounterVec>,
     queue: QueueGauges,
     trigger_events: Capped<IntCounterVec>,
+    schedule_skipped: Capped<IntCounterVec>,
     log_lines_dropped: Capped<IntCounterVec>,
     build_info: IntGaugeVec,
     store_commits: IntCounter,
@@ -173,6 +175,11 @@ impl Metrics {
                 "Events heard by triggers, by kind of trigger and result.",
                 &[&SCOPE[..], &["kind", "result"]].concat(),
             )?,
+            schedule_skipped: family.counter(
+                "schedule_skipped_total",
+                "Instants of schedules that became no run, by reason.",
+                &[&SCOPE[..], &["reason"]].concat(),
+            )?,
             log_lines_dropped: family.counter(
                 "log_lines_dropped_total",
                 "Lines of guests' logs that were not kept.",
@@ -227,6 +234,12 @@ impl Metrics {
     /// A trigger of this kind (see [`crate::release::TriggerKind::label`]) heard an event.
     pub fn trigger(&self, scope: &Scope, kind: &'static str, result: TriggerResult) {
         self.trigger_events.with([scope.environment.as_str(), scope.integration.as_str(), kind, result.label()]).inc();
+    }
+
+    /// So many instants of a schedule became no run.
+    pub fn skipped(&self, scope: &Scope, why: Skip, instants: u64) {
+        let labels = [scope.environment.as_str(), scope.integration.as_str(), why.label()];
+        self.schedule_skipped.with(labels).inc_by(instants);
     }
 
     /// Lines of an attempt's log were not kept.
@@ -416,7 +429,7 @@ mod tests {
     use prometheus::{Encoder as _, TextEncoder};
 
     /// Dashboards and alerts depend on these: a change here is a breaking change.
-    const NAMES: [&str; 20] = [
+    const NAMES: [&str; 21] = [
         "jackfield_attempt_duration_seconds histogram environment,integration,component",
         "jackfield_attempts_total counter environment,integration,component,outcome",
         "jackfield_build_info gauge version,engine",
@@ -434,6 +447,7 @@ mod tests {
         "jackfield_run_duration_seconds histogram environment,integration,component",
         "jackfield_run_memory_bytes histogram environment,integration,component",
         "jackfield_runs_total counter environment,integration,component,state",
+        "jackfield_schedule_skipped_total counter environment,integration,reason",
         "jackfield_store_commits_total counter ",
         "jackfield_store_wal_bytes gauge ",
         "jackfield_trigger_events_total counter environment,integration,kind,result",
@@ -499,6 +513,7 @@ mod tests {
         metrics.run_ended(&target, RunState::Succeeded, Duration::from_millis(50));
         metrics.depths(&[depth("orders", 5)], Timestamp(3_500));
         metrics.trigger(&target.scope(), "webhook", TriggerResult::QueueFull);
+        metrics.skipped(&target.scope(), Skip::Overlap, 3);
         metrics.log_lines_dropped(&target, 7);
         metrics.build_info("0.1.0", "wasmtime 48.0.8");
         metrics.store_commits(2);
@@ -513,8 +528,17 @@ mod tests {
             .gather()
             .iter()
             .map(|family| {
-                let order =
-                    ["environment", "integration", "component", "version", "engine", "kind", "outcome", "state"];
+                let order = [
+                    "environment",
+                    "integration",
+                    "component",
+                    "version",
+                    "engine",
+                    "kind",
+                    "outcome",
+                    "state",
+                    "reason",
+                ];
                 let mut labels: Vec<&str> =
                     family.get_metric()[0].get_label().iter().map(prometheus::proto::LabelPair::name).collect();
                 labels.sort_by_key(|l| order.iter().position(|o| o == l).unwrap_or(order.len()));

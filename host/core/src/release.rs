@@ -3,6 +3,7 @@
 //! Not here: how the text is read and complained about; see [`crate::manifest`].
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -10,6 +11,7 @@ use crate::artifact::{Digest, Inspection};
 use crate::grant::{Capability, Grants};
 use crate::ids::{ComponentName, ConnectionName, IntegrationName, SecretName, TriggerName, VersionNumber};
 use crate::limits::Limits;
+use crate::manifest::show_duration;
 use crate::retry::RetryPolicy;
 
 /// A manifest after checking; whoever holds one need not check again.
@@ -77,16 +79,43 @@ pub struct Trigger {
 pub enum TriggerKind {
     /// HTTP requests to a hook.
     Webhook(Webhook),
+    /// Times on a clock.
+    Cron(Cron),
+    /// Every so often.
+    Interval(Interval),
     /// Somebody who asks for a run.
     Manual,
 }
 
 impl TriggerKind {
+    /// What happens to instants that are missed or overlap; none if it has no instants.
+    #[must_use]
+    pub const fn policy(&self) -> Option<(Misfire, Overlap)> {
+        match self {
+            Self::Cron(cron) => Some((cron.misfire, cron.overlap)),
+            Self::Interval(interval) => Some((interval.misfire, interval.overlap)),
+            Self::Webhook(_) | Self::Manual => None,
+        }
+    }
+
+    /// What its instants follow from, as text to compare; none if it has none. Stored; a change of its
+    /// form is taken for a changed schedule.
+    #[must_use]
+    pub fn timing(&self) -> Option<String> {
+        match self {
+            Self::Cron(cron) => Some(format!("{} in {}", cron.schedule, cron.timezone)),
+            Self::Interval(interval) => Some(format!("every {}", show_duration(interval.every))),
+            Self::Webhook(_) | Self::Manual => None,
+        }
+    }
+
     /// Its word in the manifest.
     #[must_use]
     pub const fn label(&self) -> &'static str {
         match self {
             Self::Webhook(_) => "webhook",
+            Self::Cron(_) => "cron",
+            Self::Interval(_) => "interval",
             Self::Manual => "manual",
         }
     }
@@ -107,6 +136,73 @@ pub struct Webhook {
     pub rate_per_second: u32,
     /// Requests at once, before 429.
     pub burst: u32,
+}
+
+/// A cron trigger's settings.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cron {
+    /// Five fields, or six with the second before them.
+    pub schedule: String,
+    /// The IANA name of the zone that the fields are in.
+    pub timezone: String,
+    /// What happens to missed instants.
+    #[serde(default)]
+    pub misfire: Misfire,
+    /// What happens while an earlier run is not final.
+    #[serde(default)]
+    pub overlap: Overlap,
+}
+
+/// An interval trigger's settings.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Interval {
+    /// From one instant to the next; they are the multiples of it since 1970 UTC.
+    pub every: Duration,
+    /// What happens to missed instants.
+    #[serde(default)]
+    pub misfire: Misfire,
+    /// What happens while an earlier run is not final.
+    #[serde(default)]
+    pub overlap: Overlap,
+}
+
+/// What happens to instants that the host gets to late; see [`crate::schedule::due`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Misfire {
+    /// Nothing.
+    Skip,
+    /// One run for all of them.
+    #[default]
+    Once,
+    /// A run for each of the latest so many.
+    All(u32),
+}
+
+/// What happens to an instant while an earlier run of the trigger is not final: it runs, waits to be
+/// tried again, or waits for a decision.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Overlap {
+    /// It becomes a run beside the other one.
+    Allow,
+    /// It is skipped, and counted.
+    #[default]
+    Skip,
+    /// It waits for the other one's end. What has come by then is treated as the misfire policy says.
+    Queue,
+}
+
+impl Overlap {
+    /// Its word in the manifest.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Allow => "allow",
+            Self::Skip => "skip",
+            Self::Queue => "queue",
+        }
+    }
 }
 
 /// How a webhook request is known to be genuine.

@@ -11,6 +11,7 @@ mod units;
 mod write;
 
 pub use problems::{Problem, Problems};
+pub(crate) use units::show_duration;
 pub use write::to_json;
 
 use crate::release::Manifest;

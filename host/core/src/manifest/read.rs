@@ -11,14 +11,20 @@ use super::node::{Node, Value};
 use crate::grant::{Capability, Grants, HttpGrant, HttpTarget, KvGrant, PathPattern};
 use crate::ids::{ComponentName, ConnectionName, TriggerName, shown};
 use crate::limits::{KV_KEY_BYTES, Limits};
-use crate::release::{Build, Component, Manifest, Trigger, TriggerKind, Verify, Webhook};
+use crate::release::{
+    Build, Component, Cron, Interval, Manifest, Misfire, Overlap, Trigger, TriggerKind, Verify, Webhook,
+};
 use crate::retry::RetryPolicy;
+use crate::schedule::{self, Schedule};
 
 pub(super) const ROOT: &[&str] = &["manifest_version", "integration", "connections", "trigger", "component"];
 pub(super) const INTEGRATION: &[&str] = &["name", "description"];
 pub(super) const CONNECTION: &[&str] = &["kind"];
 pub(super) const WEBHOOK: &[&str] = &["name", "kind", "component", "verify", "respond", "id_header", "rate"];
+pub(super) const CRON: &[&str] = &["name", "kind", "component", "schedule", "timezone", "misfire", "overlap"];
+pub(super) const INTERVAL: &[&str] = &["name", "kind", "component", "every", "misfire", "overlap"];
 pub(super) const MANUAL: &[&str] = &["name", "kind", "component"];
+pub(super) const MISFIRE: &[&str] = &["all"];
 pub(super) const VERIFY: &[&str] = &["scheme", "secret"];
 pub(super) const RATE: &[&str] = &["per_second", "burst"];
 pub(super) const COMPONENT: &[&str] = &["source", "limits", "retry", "grants", "build"];
@@ -42,14 +48,16 @@ pub(super) const KV: &[&str] = &["prefix", "access"];
 pub(super) const BUILD: &[&str] = &["command", "watch"];
 
 /// Trigger kinds of this version, and those that are to come.
-const KINDS: [&str; 2] = ["webhook", "manual"];
-const KINDS_TO_COME: [&str; 11] =
-    ["cron", "interval", "kafka", "nats", "amqp", "mqtt", "redis", "postgres", "file", "object", "event"];
+const KINDS: [&str; 4] = ["webhook", "cron", "interval", "manual"];
+const KINDS_TO_COME: [&str; 9] = ["kafka", "nats", "amqp", "mqtt", "redis", "postgres", "file", "object", "event"];
 
 const SCHEMES: [&str; 3] = ["token", "standard-webhooks", "github"];
 
 pub(super) const DEFAULT_RATE_PER_SECOND: u32 = 50;
 pub(super) const DEFAULT_BURST: u32 = 100;
+pub(super) const DEFAULT_ZONE: &str = "UTC";
+/// Runs of one trigger that a host may start at once when it comes back.
+pub(super) const MOST_MISSED: u32 = 1_000;
 
 const LONGEST_TEXT: usize = 4096;
 const LONGEST_RETRY: Duration = Duration::from_secs(365 * 24 * 3600);
@@ -367,7 +375,13 @@ impl Reader {
         let fields = self.complaints.table(&at)?;
         let kind = self.complaints.required(&fields, "kind", "kind = \"webhook\"");
         let kind = kind.and_then(|at| self.trigger_kind(&at))?;
-        let fields = self.complaints.fields(&at, if kind == "webhook" { WEBHOOK } else { MANUAL })?;
+        let known = match kind {
+            "webhook" => WEBHOOK,
+            "cron" => CRON,
+            "interval" => INTERVAL,
+            _ => MANUAL,
+        };
+        let fields = self.complaints.fields(&at, known)?;
         let name = self.complaints.required(&fields, "name", "name = \"announced\"").and_then(|at| {
             let name: TriggerName = self.complaints.parsed(&at)?;
             if name.as_str() == "manual" && kind != "manual" {
@@ -392,6 +406,8 @@ impl Reader {
         });
         let kind = match kind {
             "webhook" => TriggerKind::Webhook(self.webhook(&fields)?),
+            "cron" => TriggerKind::Cron(self.cron(&fields)?),
+            "interval" => TriggerKind::Interval(self.interval(&fields)?),
             _ => TriggerKind::Manual,
         };
         Some(Trigger { name: name?, component: component?, kind })
@@ -409,10 +425,8 @@ impl Reader {
     fn trigger_kind<'n>(&mut self, at: &At<'n>) -> Option<&'n str> {
         let kind = self.complaints.text(at)?;
         if KINDS_TO_COME.contains(&kind) {
-            self.complaints.refuse(
-                at,
-                format_args!("is a kind that this version does not have yet; it has {}", KINDS.join(" and ")),
-            );
+            self.complaints
+                .refuse(at, format_args!("is a kind that this version does not have yet; it has {}", KINDS.join(", ")));
             return None;
         }
         self.complaints.word(at, &KINDS)
@@ -429,6 +443,61 @@ impl Reader {
             set(&mut burst, &rate, "burst", |at| c.whole(at, 1..=1_000_000));
         }
         Some(Webhook { verify: verify?, id_header, respond, rate_per_second, burst })
+    }
+
+    fn cron(&mut self, fields: &Fields<'_>) -> Option<Cron> {
+        let timezone = match fields.get("timezone") {
+            None => Some(DEFAULT_ZONE.to_owned()),
+            Some(at) => self
+                .complaints
+                .line(&at, LONGEST_TEXT)
+                .and_then(|name| schedule::zone_name(&name).map_err(|why| self.complaints.refuse(&at, why)).ok()),
+        };
+        let expression = self.complaints.required(fields, "schedule", "schedule = \"*/5 * * * *\"").and_then(|at| {
+            let expression = self.complaints.line(&at, LONGEST_TEXT)?;
+            // If the zone is not known, the fields can still be looked at.
+            let zone = timezone.as_deref().unwrap_or(DEFAULT_ZONE);
+            Schedule::cron(&expression, zone).map_err(|why| self.complaints.refuse(&at, why)).ok()?;
+            Some(expression)
+        });
+        let (misfire, overlap) = self.policy(fields);
+        Some(Cron { schedule: expression?, timezone: timezone?, misfire, overlap })
+    }
+
+    fn interval(&mut self, fields: &Fields<'_>) -> Option<Interval> {
+        let every = self.complaints.required(fields, "every", "every = \"15m\"");
+        let every = every.and_then(|at| self.complaints.duration(&at, schedule::SHORTEST..=schedule::LONGEST));
+        let (misfire, overlap) = self.policy(fields);
+        Some(Interval { every: every?, misfire, overlap })
+    }
+
+    fn policy(&mut self, fields: &Fields<'_>) -> (Misfire, Overlap) {
+        let (mut misfire, mut overlap) = (Misfire::default(), Overlap::default());
+        set(&mut misfire, fields, "misfire", |at| self.misfire(at));
+        set(&mut overlap, fields, "overlap", |at| {
+            Some(match self.complaints.word(at, &["allow", "skip", "queue"])? {
+                "allow" => Overlap::Allow,
+                "queue" => Overlap::Queue,
+                _ => Overlap::Skip,
+            })
+        });
+        (misfire, overlap)
+    }
+
+    fn misfire(&mut self, at: &At<'_>) -> Option<Misfire> {
+        if matches!(at.node.value, Value::Table(_)) {
+            let fields = self.complaints.fields(at, MISFIRE)?;
+            let all = self.complaints.required(&fields, "all", "misfire = { all = 10 }")?;
+            return self.complaints.whole(&all, 1..=MOST_MISSED).map(Misfire::All);
+        }
+        match self.complaints.text(at)? {
+            "skip" => Some(Misfire::Skip),
+            "once" => Some(Misfire::Once),
+            _ => {
+                self.complaints.refuse(at, "is not known; write \"skip\", \"once\" or { all = 10 }");
+                None
+            }
+        }
     }
 
     fn verify(&mut self, at: &At<'_>) -> Option<Verify> {

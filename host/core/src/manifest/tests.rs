@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::grant::{Capability, HttpTarget};
 use crate::limits::Limits;
-use crate::release::{TriggerKind, Verify};
+use crate::release::{Cron, Interval, Misfire, Overlap, TriggerKind, Verify};
 
 const WHOLE: &str = r#"manifest_version = 1
 
@@ -33,6 +33,23 @@ rate = { per_second = 5, burst = 20 }
 name = "by-hand"
 kind = "manual"
 component = "sync"
+
+[[trigger]]
+name = "sweep"
+kind = "cron"
+component = "sync"
+schedule = "*/5 * * * *"
+timezone = "Europe/Berlin"
+misfire = { all = 10 }
+overlap = "queue"
+
+[[trigger]]
+name = "beat"
+kind = "interval"
+component = "sync"
+every = "90s"
+misfire = "skip"
+overlap = "allow"
 
 [component.sync]
 source = "dist/sync.wasm"
@@ -73,6 +90,15 @@ fn a_whole_manifest_is_read() {
     assert_eq!(webhook.verify, Verify::StandardWebhooks { secret: "servicenow-signing".parse().unwrap() });
     assert_eq!((webhook.respond, webhook.rate_per_second, webhook.burst), (true, 5, 20));
     assert_eq!(manifest.triggers[1].kind, TriggerKind::Manual);
+    let cron = Cron {
+        schedule: "*/5 * * * *".into(),
+        timezone: "Europe/Berlin".into(),
+        misfire: Misfire::All(10),
+        overlap: Overlap::Queue,
+    };
+    assert_eq!(manifest.triggers[2].kind, TriggerKind::Cron(cron));
+    let interval = Interval { every: Duration::from_secs(90), misfire: Misfire::Skip, overlap: Overlap::Allow };
+    assert_eq!(manifest.triggers[3].kind, TriggerKind::Interval(interval));
     let sync = &manifest.components[&"sync".parse().unwrap()];
     assert_eq!(sync.limits.memory_bytes, 64 << 20);
     assert_eq!(sync.limits.timeout, Duration::from_secs(30));
@@ -258,9 +284,9 @@ fn bad_triggers_are_named() {
     let key = "trigger.by-hand";
     bad(
         "kind = \"manual\"",
-        "kind = \"cron\"",
+        "kind = \"kafka\"",
         &format!("{key}.kind"),
-        &["`cron`", "does not have yet", "webhook and manual"],
+        &["`kafka`", "does not have yet", "webhook, cron, interval, manual"],
     );
     bad("kind = \"manual\"", "kind = \"manaul\"", &format!("{key}.kind"), &["did you mean `manual`?"]);
     bad("name = \"by-hand\"", "name = \"announced\"", "trigger.announced.name", &["taken by another trigger"]);
@@ -297,6 +323,54 @@ fn bad_triggers_are_named() {
     );
     bad("respond = true", "id_header = \"x-id\"", "trigger.announced.id_header", &["only for scheme `token`"]);
     bad("burst = 20", "burst = 0", "trigger.announced.rate.burst", &["`0`"]);
+}
+
+#[test]
+fn bad_schedules_are_named() {
+    let line = "schedule = \"*/5 * * * *\"";
+    let found = problems(&WHOLE.replace(line, "schedule = \"0 25 * * *\""));
+    assert_eq!(found[0].text, "trigger `sweep`: schedule `0 25 * * *` has hour 25; hours are 0 to 23");
+    assert_eq!((found[0].line, found[0].key.as_str()), (Some(27), "trigger.sweep.schedule"));
+    bad(line, "schedule = \"0 0 30 2 *\"", "trigger.sweep.schedule", &["`0 0 30 2 *` never comes"]);
+    bad(line, "", "trigger.sweep.schedule", &["is missing: write `schedule ="]);
+    bad(
+        "\"Europe/Berlin\"",
+        "\"Europe/Berln\"",
+        "trigger.sweep.timezone",
+        &["`Europe/Berln` is not a time zone; did you mean `Europe/Berlin`?"],
+    );
+    bad(
+        "misfire = { all = 10 }",
+        "misfire = \"all\"",
+        "trigger.sweep.misfire",
+        &["`all` is not known", "{ all = 10 }"],
+    );
+    bad("{ all = 10 }", "{ all = 36000 }", "trigger.sweep.misfire.all", &["is not from 1 to 1000"]);
+    bad("{ all = 10 }", "{ al = 10 }", "trigger.sweep.misfire.al", &["did you mean `all`?"]);
+    bad("overlap = \"queue\"", "overlap = \"queu\"", "trigger.sweep.overlap", &["did you mean `queue`?"]);
+    bad("every = \"90s\"", "every = \"100ms\"", "trigger.beat.every", &["less than the least, 1s"]);
+    bad(
+        "every = \"90s\"",
+        "every = \"90s\"\nschedule = \"* * * * *\"",
+        "trigger.beat.schedule",
+        &["is not a key here"],
+    );
+}
+
+#[test]
+fn a_schedule_has_defaults() {
+    let text =
+        format!("{LEAST}[[trigger]]\nname = \"a\"\nkind = \"cron\"\ncomponent = \"sync\"\nschedule = \"@daily\"\n");
+    let manifest = parse_toml(&text, "m").unwrap();
+    let cron =
+        Cron { schedule: "@daily".into(), timezone: "UTC".into(), misfire: Misfire::Once, overlap: Overlap::Skip };
+    assert_eq!(manifest.triggers[0].kind, TriggerKind::Cron(cron));
+    let written = to_json(&manifest);
+    let least = json!({ "name": "a", "kind": "cron", "component": "sync", "schedule": "@daily" });
+    assert_eq!(written["trigger"][0], least);
+    // As it is kept with a version.
+    let kept = serde_json::to_string(&whole()).unwrap();
+    assert_eq!(serde_json::from_str::<Manifest>(&kept).unwrap(), whole());
 }
 
 #[test]
@@ -395,6 +469,9 @@ fn the_schema_names_the_keys_that_are_read() {
         ("integration", read::INTEGRATION),
         ("connection", read::CONNECTION),
         ("webhook", read::WEBHOOK),
+        ("cron", read::CRON),
+        ("interval", read::INTERVAL),
+        ("misfire_all", read::MISFIRE),
         ("manual", read::MANUAL),
         ("verify", read::VERIFY),
         ("rate", read::RATE),
@@ -426,6 +503,8 @@ fn the_schema_says_the_numbers_that_hold() {
     assert_eq!(at("limits/properties/in_flight/maximum"), hard.in_flight);
     assert_eq!(at("rate/properties/burst/default"), read::DEFAULT_BURST);
     assert_eq!(at("rate/properties/per_second/default"), read::DEFAULT_RATE_PER_SECOND);
+    assert_eq!(at("cron/properties/timezone/default"), read::DEFAULT_ZONE);
+    assert_eq!(at("misfire_all/properties/all/maximum"), read::MOST_MISSED);
     let sizes = [
         ("memory", usual.memory_bytes, hard.memory_bytes),
         ("event", usual.event_bytes, hard.event_bytes),
@@ -443,7 +522,18 @@ fn the_schema_says_the_numbers_that_hold() {
 
 fn toml_like() -> impl Strategy<Value = String> {
     let key = prop::sample::select(
-        [read::ROOT, read::WEBHOOK, read::COMPONENT, read::LIMITS, read::GRANTS, read::HTTP, read::VERIFY].concat(),
+        [
+            read::ROOT,
+            read::WEBHOOK,
+            read::CRON,
+            read::INTERVAL,
+            read::COMPONENT,
+            read::LIMITS,
+            read::GRANTS,
+            read::HTTP,
+            read::VERIFY,
+        ]
+        .concat(),
     );
     let value = prop::sample::select(vec![
         "1",
@@ -453,6 +543,10 @@ fn toml_like() -> impl Strategy<Value = String> {
         "\"a\"",
         "\"64MiB\"",
         "\"webhook\"",
+        "\"cron\"",
+        "\"interval\"",
+        "\"*/5 * * * *\"",
+        "{ all = 3 }",
         "[]",
         "[1]",
         "{}",

@@ -42,7 +42,7 @@ pub(super) fn show_size(bytes: u64) -> String {
 }
 
 /// The shortest text that [`duration`] reads as `duration`, in whole milliseconds.
-pub(super) fn show_duration(duration: Duration) -> String {
+pub(crate) fn show_duration(duration: Duration) -> String {
     show(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX), &DURATIONS, "ms")
 }
 

@@ -2,11 +2,11 @@
 
 use serde_json::{Map, Value, json};
 
-use super::read::{DEFAULT_BURST, DEFAULT_RATE_PER_SECOND};
+use super::read::{DEFAULT_BURST, DEFAULT_RATE_PER_SECOND, DEFAULT_ZONE};
 use super::units::{show_duration, show_size};
 use crate::grant::{Grants, HttpTarget};
 use crate::limits::Limits;
-use crate::release::{Component, Manifest, Trigger, TriggerKind, Verify};
+use crate::release::{Component, Manifest, Misfire, Overlap, Trigger, TriggerKind, Verify};
 use crate::retry::RetryPolicy;
 
 /// The manifest in the form it is written in, as JSON: [`super::parse_json`] reads it back unchanged.
@@ -145,6 +145,22 @@ fn trigger(trigger: &Trigger) -> Value {
     out.put("name", trigger.name.as_str());
     out.put("kind", trigger.kind.label());
     out.put("component", trigger.component.as_str());
+    match &trigger.kind {
+        TriggerKind::Cron(cron) => {
+            out.put("schedule", cron.schedule.as_str());
+            out.put_unless(cron.timezone == DEFAULT_ZONE, "timezone", cron.timezone.as_str());
+        }
+        TriggerKind::Interval(interval) => out.put("every", show_duration(interval.every)),
+        TriggerKind::Webhook(_) | TriggerKind::Manual => {}
+    }
+    if let Some((misfire, overlap)) = trigger.kind.policy() {
+        out.put_changed("misfire", (misfire, Misfire::default()), |misfire| match misfire {
+            Misfire::Skip => json!("skip"),
+            Misfire::Once => json!("once"),
+            Misfire::All(most) => json!({ "all": most }),
+        });
+        out.put_changed("overlap", (overlap, Overlap::default()), Overlap::label);
+    }
     if let TriggerKind::Webhook(webhook) = &trigger.kind {
         let scheme = match &webhook.verify {
             Verify::Token => None,

@@ -9,6 +9,7 @@ pub mod journal;
 pub mod kv;
 pub mod queue;
 pub mod registry;
+pub mod schedules;
 pub mod secrets;
 pub mod sqlite;
 
@@ -54,12 +55,19 @@ pub enum StoreError {
 
 /// All of a store.
 pub trait Store:
-    queue::RunQueue + journal::JournalStore + registry::Registry + secrets::SecretStore + kv::KvStore + admin::AdminStore
+    queue::RunQueue
+    + schedules::ScheduleStore
+    + journal::JournalStore
+    + registry::Registry
+    + secrets::SecretStore
+    + kv::KvStore
+    + admin::AdminStore
 {
 }
 
 impl<T> Store for T where
     T: queue::RunQueue
+        + schedules::ScheduleStore
         + journal::JournalStore
         + registry::Registry
         + secrets::SecretStore

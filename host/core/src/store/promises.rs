@@ -8,6 +8,7 @@ mod journal;
 mod kv;
 mod queue;
 mod registry;
+mod schedules;
 mod secrets;
 
 pub use admin::*;
@@ -16,6 +17,7 @@ pub use journal::*;
 pub use kv::*;
 pub use queue::*;
 pub use registry::*;
+pub use schedules::*;
 pub use secrets::*;
 
 use std::future::poll_fn;
@@ -95,6 +97,9 @@ macro_rules! keeps_every_promise {
             s40_a_secret_set_again_gets_the_next_version s41_lists_hold_no_value
             s50_a_version_is_immutable s51_numbers_are_per_integration s52_a_release_is_atomic
             s53_a_hook_keeps_its_token s54_dev_and_prod_exist registry_keeps_connections_bindings_and_settings
+            s70_an_instant_becomes_one_run s71_a_cursor_never_moves_back
+            s72_a_release_moves_the_cursors_it_changes_and_no_others s73_an_earlier_run_is_in_the_way
+            s74_a_full_queue_is_a_skipped_tick s75_what_was_passed_over_is_counted
             s60_a_token_is_known_by_its_hash s61_the_audit_trail_is_a_chain s62_a_backup_is_a_consistent_copy
         }
     };

@@ -14,7 +14,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::error::ApiError;
 use super::json::{Answer, At, Body, Params, Wanted};
 use super::run_data::OutputData;
-use super::state::Api;
+use super::state::{Api, Shared};
 use super::types::{Payload, duration};
 
 /// The longest that a request may wait for a run's end.
@@ -63,6 +63,13 @@ pub(super) struct Wait {
     wait: Option<String>,
 }
 
+impl Wait {
+    /// How long, if at all.
+    pub(super) fn long(&self) -> Result<Option<Duration>, ApiError> {
+        self.wait.as_deref().map(duration).transpose().map_err(|e| ApiError::BadRequest(format!("wait: {e}")))
+    }
+}
+
 /// A run that was started.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Started {
@@ -90,10 +97,10 @@ pub struct Started {
 pub(super) async fn start(
     State(api): State<Api>,
     At((environment, integration)): At<(EnvironmentName, IntegrationName)>,
-    Params(Wait { wait }): Params<Wait>,
+    Params(wait): Params<Wait>,
     Body(wish): Body<RunWish>,
 ) -> Result<Response, ApiError> {
-    let wait = wait.as_deref().map(duration).transpose().map_err(|e| ApiError::BadRequest(format!("wait: {e}")))?;
+    let wait = wait.long()?;
     if api.host.hold.is_held() {
         return Err(ApiError::Held);
     }
@@ -106,15 +113,20 @@ pub(super) async fn start(
     let accepted =
         shared.finish(async move { Ok(accepting.host.intake.manual(&scope, Some(&component), event, dedupe).await?) });
     let run = accepted.await?.run();
-    let Some(wait) = wait.filter(|wait| !wait.is_zero()) else { return Ok(accepted_answer(run)) };
+    Ok(answered(&api, run, wait).await)
+}
+
+/// The answer about a run that is durable; with `wait`, once it has ended.
+pub(super) async fn answered(api: &Shared, run: RunId, wait: Option<Duration>) -> Response {
+    let Some(wait) = wait.filter(|wait| !wait.is_zero()) else { return accepted_answer(run) };
     // Nobody is turned away who has been told that the event is durable: without a place to wait,
     // the answer is that it goes on.
-    let Ok(_permit) = api.waiters.try_acquire() else { return Ok(accepted_answer(run)) };
+    let Ok(_permit) = api.waiters.try_acquire() else { return accepted_answer(run) };
     match api.host.intake.outcome(run, wait.min(WAIT)).await {
-        None => Ok(accepted_answer(run)),
+        None => accepted_answer(run),
         Some(ended) => {
             let output = ended.output.map(OutputData::from);
-            Ok(Answer(Started { run: run.into(), state: ended.state, output, reason: ended.reason }).into_response())
+            Answer(Started { run: run.into(), state: ended.state, output, reason: ended.reason }).into_response()
         }
     }
 }

@@ -83,6 +83,8 @@ fn described() -> (Router<Api>, OpenApi) {
         .routes(routes!(artifacts::show))
         .routes(routes!(releases::deploy, releases::list))
         .routes(routes!(triggers::list))
+        .routes(routes!(triggers::show))
+        .routes(routes!(triggers::fire))
         .routes(routes!(manual::start))
         .routes(routes!(runs::list))
         .routes(routes!(runs::show))

@@ -1,6 +1,6 @@
 //! Starts the host and stops it, both in order.
 //!
-//! Up: listeners, then the executor. Down: not ready, doors closed, runs get their time, what is left
+//! Up: listeners, then the executor and the scheduler. Down: not ready, doors closed, schedules stopped, runs get their time, what is left
 //! is released, the store is closed. A store that stopped by itself ends everything at once.
 
 use std::convert::Infallible;
@@ -14,6 +14,7 @@ use anyhow::{Context as _, anyhow};
 use axum::body::Body;
 use http::Request;
 use jackfield_core::artifact::Digest;
+use jackfield_core::scheduler::Scheduler;
 use jackfield_core::store::StoreError;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
@@ -55,6 +56,9 @@ pub async fn serve(built: Built, ready: impl FnOnce(&Host, Option<&str>)) -> any
     background.spawn(until(ending.clone(), preload(host.clone())));
     let mut executor = tokio::task::JoinSet::new();
     executor.spawn(execute(host.clone(), working.clone()));
+    // Triggers stop when the doors close; runs go on.
+    let mut scheduler = tokio::task::JoinSet::new();
+    scheduler.spawn(schedule(host.clone(), closing.clone()));
     tracing::info!(
         ingress = %addresses.ingress, admin = %addresses.admin, metrics = %addresses.metrics,
         data = %host.config.data.display(), held = host.hold.is_held(), "jackfield {} started", crate::VERSION,
@@ -64,19 +68,20 @@ pub async fn serve(built: Built, ready: impl FnOnce(&Host, Option<&str>)) -> any
 
     let stopped = store.stopped();
     tokio::pin!(stopped);
-    let executed = tokio::select! {
+    let ended = tokio::select! {
         name = signals.next() => {
             tracing::info!(signal = name, "stopping; a second signal ends at once");
             None
         }
         why = &mut stopped => return Err(failed(&why)),
-        executed = executor.join_next() => Some(executed),
+        ended = executor.join_next() => Some(("executor", ended)),
+        ended = scheduler.join_next() => Some(("scheduler", ended)),
     };
-    if let Some(executed) = executed {
-        return Err(match executed {
+    if let Some((who, ended)) = ended {
+        return Err(match ended {
             Some(Ok(Err(error))) => failed(&error.to_string()),
-            Some(Err(error)) => anyhow!("the executor ended: {error}"),
-            _ => anyhow!("the executor ended"),
+            Some(Err(error)) => anyhow!("the {who} ended: {error}"),
+            _ => anyhow!("the {who} ended"),
         });
     }
 
@@ -84,6 +89,7 @@ pub async fn serve(built: Built, ready: impl FnOnce(&Host, Option<&str>)) -> any
         host.health.drain();
         closing.cancel();
         working.cancel();
+        scheduler.join_next().await;
         // Requests that wait for a run's output need the runs to go on meanwhile.
         let (executed, ()) = tokio::join!(executor.join_next(), open.closed());
         ending.cancel();
@@ -126,6 +132,15 @@ async fn execute(host: Arc<Host>, stop: CancellationToken) -> Result<(), StoreEr
         return Ok(());
     }
     host.executor.run(stop, host.config.executor.drain).await
+}
+
+/// Starts the runs of schedules until told to stop; while the host is held, it only waits.
+async fn schedule(host: Arc<Host>, stop: CancellationToken) -> Result<(), StoreError> {
+    if stop.run_until_cancelled(host.hold.released()).await.is_none() {
+        return Ok(());
+    }
+    let (store, releases, clock) = (host.store.clone(), host.releases.clone(), host.clock.clone());
+    Scheduler::new(store, releases, host.intake.clone(), host.metrics.clone(), clock).run(stop).await
 }
 
 /// Removes what retention does not keep, every minute.

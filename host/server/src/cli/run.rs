@@ -55,9 +55,19 @@ pub(super) async fn run(args: RunArgs, client: &Client, screen: &Screen) -> Resu
     }
     let path = ["environments", &args.within.env, "integrations", &args.integration, "runs"];
     let started = client.post(&path, &body).await?;
-    let run = text(&started, "run");
-    let Some(seconds) = args.wait else {
-        if !screen.answer(&started) {
+    follow(&started, args.wait, client, screen).await
+}
+
+/// Says that a run was started, or with a number of seconds waits for its end and says how it was.
+pub(super) async fn follow(
+    started: &Value,
+    seconds: Option<u64>,
+    client: &Client,
+    screen: &Screen,
+) -> Result<(), CliError> {
+    let run = text(started, "run");
+    let Some(seconds) = seconds else {
+        if !screen.answer(started) {
             screen.done(format!("run {run} is accepted"));
             screen.line(format!("  jackfield runs show {run}"));
         }

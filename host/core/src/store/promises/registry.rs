@@ -11,7 +11,7 @@ use crate::artifact::{Digest, Inspection};
 use crate::clock::Clock as _;
 use crate::release::{Component, Manifest, Trigger, TriggerKind, Verify, Version, Webhook};
 
-fn inspection(bytes: &[u8]) -> Inspection {
+pub(super) fn inspection(bytes: &[u8]) -> Inspection {
     Inspection {
         digest: Digest::of(bytes),
         size: bytes.len() as u64,
@@ -25,7 +25,7 @@ fn inspection(bytes: &[u8]) -> Inspection {
     }
 }
 
-fn version(integration: &str, description: &str, artifact: &[u8]) -> Version {
+pub(super) fn version(integration: &str, description: &str, artifact: &[u8]) -> Version {
     let component = Component {
         source: "handler.wasm".into(),
         limits: Default::default(),
@@ -54,7 +54,7 @@ fn version(integration: &str, description: &str, artifact: &[u8]) -> Version {
     }
 }
 
-async fn add(h: &dyn Harness, version: &Version) -> Result<u32, StoreError> {
+pub(super) async fn add(h: &dyn Harness, version: &Version) -> Result<u32, StoreError> {
     h.store().add_version(version.clone(), h.clock().now()).await
 }
 

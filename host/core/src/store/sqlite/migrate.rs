@@ -13,7 +13,10 @@ pub(super) struct Migration {
 }
 
 /// All of them.
-pub(super) const ALL: &[Migration] = &[Migration { number: 1, sql: include_str!("migrations/001_ledger.sql") }];
+pub(super) const ALL: &[Migration] = &[
+    Migration { number: 1, sql: include_str!("migrations/001_ledger.sql") },
+    Migration { number: 2, sql: include_str!("migrations/002_schedules.sql") },
+];
 
 /// The schema's number on disk; none for an empty file.
 pub(super) fn version(conn: &Connection) -> rusqlite::Result<Option<u32>> {

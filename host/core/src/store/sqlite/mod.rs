@@ -23,6 +23,7 @@ mod recent;
 mod registry;
 mod reserve;
 mod runs;
+mod schedules;
 mod secrets;
 mod upkeep;
 mod writer;

@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::fault::{Fault, bad_row};
 use super::ready::{ComponentId, ScopeId};
-use crate::ids::{ComponentName, EnvironmentName, IntegrationName, Scope};
+use crate::ids::{ComponentName, EnvironmentName, IntegrationName, Scope, TriggerName};
 use crate::run::Target;
 use crate::store::StoreError;
 
@@ -106,6 +106,12 @@ impl Names {
     /// A target by its number.
     pub(super) fn target(&self, id: i64) -> Option<&KnownTarget> {
         self.known.get(&id)
+    }
+
+    /// The targets that a trigger of a scope has had, in any version.
+    pub(super) fn targets_of<'a>(&'a self, scope: ScopeId, trigger: &'a TriggerName) -> impl Iterator<Item = i64> + 'a {
+        let of = move |known: &KnownTarget| known.scope == scope && known.target.trigger == *trigger;
+        self.known.iter().filter(move |(_, known)| of(known)).map(|(id, _)| *id)
     }
 
     /// The number of a scope, made if need be.

@@ -132,7 +132,7 @@ fn identity(target: &Target, event: &Event) -> [u8; 32] {
 
 /// Whether a scope's queue takes one more. Once full, it must drain to four fifths first, so that
 /// whoever offers again finds room for more than one.
-fn admit(ledger: &mut Ledger, scope: ScopeId, target: &Target, bytes: u64) -> Result<(), Fault> {
+pub(super) fn admit(ledger: &mut Ledger, scope: ScopeId, target: &Target, bytes: u64) -> Result<(), Fault> {
     let count = ledger.ready.count(scope);
     let (runs_cap, bytes_cap) = (ledger.options.queue_runs, ledger.options.queue_bytes);
     let drained = |have: u64, cap: u64| u128::from(have) * 5 <= u128::from(cap) * 4;

@@ -85,6 +85,8 @@ pub(super) struct Ready {
     runs: HashMap<RunId, Entry>,
     counts: BTreeMap<ScopeId, Count>,
     components: HashMap<ComponentId, Component>,
+    // How many runs each target has.
+    targets: HashMap<i64, u32>,
     // Components whose first run is due (as of `horizon`), by scope, and those whose first is not.
     ripe: BTreeSet<(ScopeId, ComponentId)>,
     future: BTreeSet<(Timestamp, ComponentId)>,
@@ -99,6 +101,11 @@ impl Ready {
     /// What is known of a run.
     pub(super) fn get(&self, run: RunId) -> Option<&Entry> {
         self.runs.get(&run)
+    }
+
+    /// Whether a target has unfinished runs.
+    pub(super) fn has_of(&self, target: i64) -> bool {
+        self.targets.contains_key(&target)
     }
 
     /// What a scope has.
@@ -142,6 +149,7 @@ impl Ready {
         if let Some(new) = &entry {
             self.link(run, new);
         }
+        self.count_target(old.as_ref(), entry.as_ref());
         for touched in [old.as_ref(), entry.as_ref()].into_iter().flatten() {
             self.file(touched.component);
             if self.counts.get(&touched.scope) == Some(&Count::default()) {
@@ -149,6 +157,25 @@ impl Ready {
             }
         }
         old
+    }
+
+    /// A run seldom changes its target while it is unfinished, so mostly this has nothing to do.
+    fn count_target(&mut self, old: Option<&Entry>, new: Option<&Entry>) {
+        let (old, new) = (old.map(|entry| entry.target), new.map(|entry| entry.target));
+        if old == new {
+            return;
+        }
+        if let Some(new) = new {
+            *self.targets.entry(new).or_default() += 1;
+        }
+        if let Some(old) = old
+            && let Some(count) = self.targets.get_mut(&old)
+        {
+            *count -= 1;
+            if *count == 0 {
+                self.targets.remove(&old);
+            }
+        }
     }
 
     fn link(&mut self, run: RunId, entry: &Entry) {

@@ -9,6 +9,7 @@ use super::admin::{from_json, to_json};
 use super::fault::Fault;
 use super::ledger::Ledger;
 use super::names::{self, find_environment, find_integration, parse};
+use super::schedules;
 use crate::artifact::{Digest, Inspection};
 use crate::clock::Timestamp;
 use crate::ids::{ConfigName, ConnectionName, EnvironmentName, IntegrationName, Scope, TriggerName, VersionNumber};
@@ -67,7 +68,7 @@ impl Registry for SqliteStore {
     ) -> Reply<()> {
         self.command(0, move |ledger| {
             ledger.names.environment(&environment)?;
-            version(&ledger.conn, &integration, number)?;
+            let version = version(&ledger.conn, &integration, number)?;
             let scope = Scope { environment: environment.clone(), integration: integration.clone() };
             let id = ledger.names.scope(&ledger.conn, &scope)?;
             ledger
@@ -77,6 +78,7 @@ impl Registry for SqliteStore {
                      ON CONFLICT (scope) DO UPDATE SET version = excluded.version, since = excluded.since",
                 )?
                 .execute(params![id, number, now.0])?;
+            schedules::released(&ledger.conn, id, &version.manifest.triggers, now)?;
             for (trigger, token) in &hooks {
                 ledger
                     .conn

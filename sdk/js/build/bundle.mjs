@@ -144,7 +144,8 @@ async function filtered(map, base, directory) {
 }
 
 /**
- * What the bundler called `read2` because two files have a `read`, for stacks: names with a number that no file has.
+ * What the bundler called `read2` because two files have a `read`, for stacks: names with a number that no file has. And
+ * what it called `handler_default`, because it had no name.
  *
  * @param {string} code
  * @param {string[]} sources
@@ -154,7 +155,10 @@ async function filtered(map, base, directory) {
 function renamed(code, sources, directory) {
   const words = new Set(sources.flatMap((source) => readFileSync(resolve(directory, source), "utf8").match(/[\w$]+/g) ?? []));
   const names = code.matchAll(/\b(?:function\*?|class|const|let|var) (([\w$]*?[^\W\d])\d+)\b/g);
-  return Object.fromEntries([...names].flatMap(([, name = "", was = ""]) => (words.has(name) || !words.has(was) ? [] : [[name, was]])));
+  const defaults = [...code.matchAll(/\bvar (\w+_default)\b/g)].map(([, name = ""]) => [name, name, "default"]);
+  return Object.fromEntries(
+    [...names, ...defaults].flatMap(([, name = "", was = ""]) => (words.has(name) || !words.has(was) ? [] : [[name, was]])),
+  );
 }
 
 /** @param {import("esbuild").Message[]} errors */

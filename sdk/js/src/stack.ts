@@ -8,6 +8,8 @@ export const BUNDLE = "bundle.js";
 /** Where the build leaves the map of the bundle; it is decoded only when something was thrown. */
 export const MAP = Symbol.for("jackfield.map");
 
+const MOST = 30;
+
 /** The map: `mappings` in the form of version 3, `sources` by their paths in the project. */
 export interface BundleMap {
   sources: string[];
@@ -43,7 +45,9 @@ export function clean(stack: string, map: BundleMap | undefined): string {
     if (at !== undefined) own.push(show(name, `${at.source}:${at.line}:${at.column}`));
     else others.push(show(name, `${file}:${line}:${column}`));
   }
-  return (own.length > 0 ? own : others).join("\n");
+  const told = own.length > 0 ? own : others;
+  // A recursion without end has hundreds.
+  return told.length > MOST ? [...told.slice(0, MOST), `… and ${told.length - MOST} more`].join("\n") : told.join("\n");
 }
 
 // `async*` and the like say how the frame came to wait; `/<` that the function has no name.

@@ -35,3 +35,8 @@ test("a stack without such frames shows the bundle's", () => {
   assert.equal(clean(GLUE, map), "");
   assert.equal(clean("", map), "");
 });
+
+test("a recursion without end is told in short", () => {
+  const lines = clean(Array(128).fill("deep@bundle.js:2:1").join("\n"), undefined).split("\n");
+  assert.deepEqual([lines.length, lines[0], lines.at(-1)], [31, "at deep (bundle.js:2:1)", "… and 98 more"]);
+});

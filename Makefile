@@ -28,10 +28,12 @@ test-long: tools guests ## The same with ten times the kills
 	JACKFIELD_LONG=1 scripts/test
 
 .PHONY: check
-check: tools ## Format, lints, licences and sources
+check: tools guest-tools ## Format, lints, licences and sources; the SDKs' own tests
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --all-features -- -D warnings
 	scripts/deny
+	scripts/check-js
+	scripts/check-python
 
 .PHONY: bench
 bench: guests ## Measure, as ratios taken in one run

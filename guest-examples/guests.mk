@@ -6,7 +6,7 @@ JACKFIELD := $(TARGET)/debug/jackfield
 
 .PHONY: guests
 guests: host guest-tools ## Build the example integrations and the tests' fixtures
-	@CARGO_TARGET_DIR="$(TARGET)/guests" scripts/guests "$(JACKFIELD)" $(GUESTS)
+	@PATH="$(TARGET)/guests/venv/bin:$$PATH" CARGO_TARGET_DIR="$(TARGET)/guests" scripts/guests "$(JACKFIELD)" $(GUESTS)
 
 .PHONY: host
 host:
@@ -15,3 +15,5 @@ host:
 
 .PHONY: guest-tools
 guest-tools:
+	@scripts/tools-js
+	@scripts/tools-python

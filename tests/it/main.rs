@@ -11,7 +11,7 @@ mod keys;
 mod limits;
 mod metrics;
 mod retries;
-mod scenario;
+mod polyglot;
 mod schedules;
 mod standard_http;
 mod upgrade;

@@ -135,6 +135,72 @@ pub struct ExpectedCall {
     pub status: Option<u16>,
 }
 
+/// What a step came to, in words that two languages must share.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Played {
+    /// The step's name.
+    pub step: String,
+    /// State, outcome and output of the run.
+    pub end: String,
+    /// The calls that arrived, in the order of each system: method, URL, the guest's headers, canonical body.
+    pub calls: Vec<String>,
+    /// What was logged.
+    pub log: Vec<String>,
+}
+
+/// Headers that the host adds or that belong to the connection: not the guest's.
+const HOSTS_HEADERS: [&str; 9] = [
+    "accept-encoding",
+    "authorization",
+    "connection",
+    "content-length",
+    "host",
+    "idempotency-key",
+    "traceparent",
+    "tracestate",
+    "user-agent",
+];
+
+impl Played {
+    async fn of(host: &Host, step: &Step, run: &Value, outside: &BTreeMap<String, Stub>, arrived: &Arrived) -> Self {
+        let id = run["id"].as_str().unwrap_or_default();
+        let log = host.api().logs(id).await;
+        let end = format!("{} {} {}", run["state"], run["last_outcome"], canonical(&run["output"]));
+        let calls = arrived.iter().flat_map(|(system, records)| records.iter().map(move |r| described(system, r)));
+        Self {
+            step: step.name.clone(),
+            end: nameless(end, outside),
+            calls: calls.map(|call| nameless(call, outside)).collect(),
+            log: log.iter().map(|line| format!("{} {} {}", line["level"], line["message"], line["attributes"])).collect(),
+        }
+    }
+}
+
+/// The calls that arrived, by system.
+type Arrived = Vec<(String, Vec<Record>)>;
+
+fn described(system: &str, record: &Record) -> String {
+    let Record { method, path, query, .. } = record;
+    let query: Vec<_> = query.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let own = record.headers.iter().filter(|(name, _)| !HOSTS_HEADERS.contains(&name.as_str()));
+    let headers: Vec<_> = own.map(|(name, value)| format!("{name}: {value}")).collect();
+    let body = if record.body.is_empty() { String::new() } else { canonical(&record.json()) };
+    format!("{method} {system} {path}?{} {headers:?} {body}", query.join("&"))
+}
+
+/// By RFC 8785: equal values are equal text.
+fn canonical(value: &Value) -> String {
+    serde_json_canonicalizer::to_string(value).unwrap_or_default()
+}
+
+/// With the systems' names in place of their addresses, which differ from one play to the next.
+fn nameless(mut text: String, outside: &BTreeMap<String, Stub>) -> String {
+    for (name, stub) in outside {
+        text = text.replace(stub.base(), &format!("{{{name}}}"));
+    }
+    text
+}
+
 impl Scenario {
     /// Reads one.
     ///
@@ -179,12 +245,13 @@ impl Scenario {
         headers
     }
 
-    /// Sets up secrets, connections and settings, deploys, plays every step and checks what follows.
+    /// Sets up secrets, connections and settings, deploys, plays every step and checks what follows. Gives what
+    /// each step came to, for a comparison with another language.
     ///
     /// # Panics
     ///
     /// Something else followed.
-    pub async fn play(&self, host: &Host, manifest: &str, components: &[(&str, &[u8])]) {
+    pub async fn play(&self, host: &Host, manifest: &str, components: &[(&str, &[u8])]) -> Vec<Played> {
         let mut outside = BTreeMap::new();
         for name in self.stubs.keys() {
             outside.insert(name.clone(), self.stub(name, 0).await.expect("a free port can be had"));
@@ -201,10 +268,13 @@ impl Scenario {
             api.set_config(environment, &self.integration, name, value.clone()).await;
         }
         let mut runs = BTreeMap::new();
+        let mut all = Vec::new();
         for step in &self.steps {
-            let run = self.play_step(host, step, &outside, &runs).await;
+            let (run, played) = self.play_step(host, step, &outside, &runs).await;
             runs.insert(step.name.clone(), run);
+            all.push(played);
         }
+        all
     }
 
     /// What the hook answers to a step.
@@ -217,9 +287,12 @@ impl Scenario {
     }
 
     /// What is answered to somebody who fires a schedule.
-    async fn fire(&self, host: &Host) -> Value {
-        let path = format!("/v1/environments/{}/integrations/{}/runs", self.environment, self.integration);
-        host.api().post(&path, &serde_json::json!({ "type": "jackfield.cron" })).await.body
+    async fn fire(&self, host: &Host, step: &Step) -> Value {
+        let Self { environment, integration, .. } = self;
+        let path = format!("/v1/environments/{environment}/integrations/{integration}/triggers/{}/fire", step.trigger);
+        let answered = host.api().post(&path, &serde_json::json!({})).await;
+        assert_eq!(answered.status, 202, "{}: {:#}", step.name, answered.body);
+        answered.body
     }
 
     async fn play_step(
@@ -228,9 +301,9 @@ impl Scenario {
         step: &Step,
         outside: &BTreeMap<String, Stub>,
         runs: &BTreeMap<String, String>,
-    ) -> String {
+    ) -> (String, Played) {
         let (name, expect) = (&step.name, &step.expect);
-        let body = if step.scheduled { self.fire(host).await } else { self.announce(host, step).await };
+        let body = if step.scheduled { self.fire(host, step).await } else { self.announce(host, step).await };
         let id = body["run"].as_str().unwrap_or_else(|| panic!("{name}: no run in {body:#}")).to_owned();
         if let Some(other) = &expect.same_run_as {
             assert_eq!(Some(&id), runs.get(other), "{name}: another run than that of `{other}`");
@@ -259,8 +332,9 @@ impl Scenario {
                 assert_eq!(got["content_type"], **content_type, "{name}: output {got:#}");
             }
         }
-        let arrived: Vec<(String, Vec<Record>)> =
+        let arrived: Arrived =
             outside.iter().map(|(system, stub)| (system.clone(), stub.take_requests())).collect();
+        let played = Played::of(host, step, &run, outside, &arrived).await;
         if let Some(calls) = &expect.calls {
             for (system, records) in arrived {
                 let expected: Vec<_> = calls.iter().filter(|call| call.to == system).collect();
@@ -272,7 +346,7 @@ impl Scenario {
                 }
             }
         }
-        id
+        (id, played)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use jackfield_tests::env;
 use jackfield_tests::host::Host;
-use jackfield_tests::scenario::Scenario;
+use jackfield_tests::scenario::{Played, Scenario};
 
 /// Languages that an example is written in: the folders beside its scenario that hold a manifest.
 fn languages(example: &str) -> Vec<String> {
@@ -17,18 +17,29 @@ fn languages(example: &str) -> Vec<String> {
     found
 }
 
+/// One scenario, once per language. Beyond what the file asks for, all must come to the same: outcome, output,
+/// log, and the calls that arrived outside, equal in method, URL, the guest's own headers and canonical body.
 #[tokio::test(flavor = "multi_thread")]
 async fn servicenow_to_github_in_every_language() {
     let example = "servicenow-to-github";
     let languages = languages(example);
-    assert!(languages.contains(&"rust".to_owned()), "{languages:?}");
-    for language in languages {
+    assert_eq!(languages, ["js", "python", "rust"]);
+    let scenario = Scenario::read(&env::repository("guest-examples").join(example).join("scenario.toml"));
+    let mut first: Option<(String, Vec<Played>)> = None;
+    for language in languages.into_iter().rev() {
         let folder = format!("guest-examples/{example}/{language}");
         let wasm = env::guest(&format!("{folder}/dist/sync.wasm"));
         let manifest = std::fs::read_to_string(env::repository(&folder).join("jackfield.toml")).unwrap();
         let host = Host::start().await;
-        let scenario = Scenario::read(&env::repository("guest-examples").join(example).join("scenario.toml"));
-        scenario.play(&host, &manifest, &[("sync", &wasm)]).await;
+        let played = scenario.play(&host, &manifest, &[("sync", &wasm)]).await;
+        match &first {
+            None => first = Some((language, played)),
+            Some((other, reference)) => {
+                for (one, two) in reference.iter().zip(&played) {
+                    assert_eq!(one, two, "{other} and {language} differ");
+                }
+            }
+        }
     }
 }
 

@@ -219,7 +219,6 @@ fn civil(local: i64) -> Option<DateTime> {
 }
 
 /// And back.
-#[expect(clippy::needless_pass_by_value, reason = "the shape in which it is mapped over")]
 fn number(local: DateTime) -> i64 {
     // Within the range of instants, as it came from there or lies between two that did.
     Offset::UTC.to_timestamp(local).map_or(i64::MAX, Timestamp::as_second)

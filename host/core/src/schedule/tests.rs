@@ -340,14 +340,11 @@ fn threat_077_a_year_of_schedules_in_every_zone() {
     }
 }
 
+/// An instant, whether it becomes a run, and how many are late with the last of them.
+type Expected = Option<(&'static str, bool, Option<(u64, &'static str)>)>;
+
 #[track_caller]
-fn decides(
-    expression: &str,
-    misfire: Misfire,
-    cursor: &str,
-    now: &str,
-    expected: Option<(&str, bool, Option<(u64, &str)>)>,
-) {
+fn decides(expression: &str, misfire: Misfire, cursor: &str, now: &str, expected: Expected) {
     let expected = expected.map(|(to, run, late)| Due { to: at(to), run, late: late.map(|(n, last)| (n, at(last))) });
     let due = due(&cron(expression, "UTC"), misfire, at(cursor), at(now));
     assert_eq!(due, expected, "{expression}, {misfire:?} from {cursor} at {now}");

@@ -6,6 +6,7 @@ mod canary;
 mod deploy;
 mod disk;
 mod durability;
+mod flood;
 mod house_rules;
 mod limits;
 mod metrics;

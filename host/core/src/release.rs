@@ -8,9 +8,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::artifact::{Digest, Inspection};
 use crate::grant::{Capability, Grants};
-use crate::ids::{ComponentName, ConnectionName, IntegrationName, SecretName, TriggerName, VersionNumber};
+use crate::ids::{ComponentName, ConnectionName, IntegrationName, TriggerName, VersionNumber};
 use crate::limits::Limits;
 use crate::retry::RetryPolicy;
+
+pub mod verify;
+
+pub use self::verify::Verify;
 
 /// A manifest after checking; whoever holds one need not check again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -107,35 +111,6 @@ pub struct Webhook {
     pub rate_per_second: u32,
     /// Requests at once, before 429.
     pub burst: u32,
-}
-
-/// How a webhook request is known to be genuine.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "scheme", rename_all = "kebab-case")]
-pub enum Verify {
-    /// By the random part of the URL alone.
-    Token,
-    /// Standard Webhooks: `webhook-id`, `webhook-timestamp`, `webhook-signature`.
-    StandardWebhooks {
-        /// The secret of the environment, `whsec_…`.
-        secret: SecretName,
-    },
-    /// GitHub: `X-Hub-Signature-256`.
-    Github {
-        /// The secret of the environment.
-        secret: SecretName,
-    },
-}
-
-impl Verify {
-    /// The secret it needs, if any.
-    #[must_use]
-    pub const fn secret(&self) -> Option<&SecretName> {
-        match self {
-            Self::Token => None,
-            Self::StandardWebhooks { secret } | Self::Github { secret } => Some(secret),
-        }
-    }
 }
 
 /// An immutable release of an integration.

@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use jackfield_core::ids::EnvironmentName;
-use jackfield_core::release::{TriggerKind, Verify};
+use jackfield_core::release::TriggerKind;
 use jackfield_core::store::admin::Right;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -31,15 +31,6 @@ pub struct Trigger {
     pub verify: Option<String>,
     /// Whether `wait=` may ask for the output.
     pub respond: bool,
-}
-
-/// The word of a scheme.
-pub(super) const fn scheme(verify: &Verify) -> &'static str {
-    match verify {
-        Verify::Token => "token",
-        Verify::StandardWebhooks { .. } => "standard-webhooks",
-        Verify::Github { .. } => "github",
-    }
 }
 
 /// List triggers
@@ -76,7 +67,7 @@ pub(super) async fn list(
                 kind: trigger.kind.label().into(),
                 component: trigger.component.to_string(),
                 url: webhook.and(hook).map(|hook| api.host.hook_url(&hook.token)),
-                verify: webhook.map(|webhook| scheme(&webhook.verify).into()),
+                verify: webhook.map(|webhook| webhook.verify.scheme().into()),
                 respond: webhook.is_some_and(|webhook| webhook.respond),
             });
         }

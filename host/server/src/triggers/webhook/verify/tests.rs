@@ -152,7 +152,7 @@ fn threat_041_what_is_forged_or_stale_is_refused_under_every_scheme() {
         }
         // One header, one signature, but for Stripe, which lists them.
         if signature != "stripe-signature" {
-            broken.extend([vec![value.as_str(); 3].join(" "), vec![value.as_str(); 1000].join(",")]);
+            broken.extend([[value.as_str(); 3].join(" "), [value.as_str(); 1000].join(",")]);
         }
         for broken in broken {
             let got = request(&edited(&good, signature, |_| broken.clone()), BODY);

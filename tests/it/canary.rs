@@ -22,11 +22,17 @@ pub(crate) fn walk(folder: &Path, visit: &mut dyn FnMut(&Path)) {
     }
 }
 
-/// Answers with the headers and the query it was sent: an outside system that is careless with credentials.
-struct Mirror;
+/// Answers with the headers and the query it was sent: an outside system that is careless with credentials. Gives out
+/// one access token.
+struct Mirror {
+    token: String,
+}
 
 impl stubs::Api for Mirror {
     fn answer(&self, request: &Record, _base: &str) -> Answer {
+        if request.path == "/token" {
+            return Answer::json(200, &json!({ "access_token": self.token, "expires_in": 3600, "echo": request.body }));
+        }
         let said = json!({ "headers": request.headers, "query": request.query });
         let mut answer = Answer::json(if request.path.ends_with("/fails") { 500 } else { 200 }, &said);
         for name in ["authorization", "x-api-key"] {
@@ -107,9 +113,10 @@ fn clean(place: &str, bytes: &[u8], canaries: &[Canary]) {
 /// Threat row 48: a guest that reads all it can reach, and a reader of everything the host keeps or answers, find none.
 #[tokio::test(flavor = "multi_thread")]
 async fn threat_048_no_credential_is_seen_by_anybody() {
-    let target = Stub::start(0, Mirror).await.unwrap();
     let mut host = Host::start().await;
     let unlikely = format!("{:x}", host.pid());
+    let token = format!("c4nary-access/{unlikely}+~=end");
+    let target = Stub::start(0, Mirror { token: token.clone() }).await.unwrap();
     let canaries = [
         Canary::new("bearer", format!("c4nary-bearer/{unlikely}+~=end")),
         Canary::new("basic", format!("c4nary basic?{unlikely}&/+=end")),
@@ -117,9 +124,12 @@ async fn threat_048_no_credential_is_seen_by_anybody() {
         Canary::new("query", format!("c4nary query/{unlikely}+&=end")),
         Canary::new("signing", format!("whsec_{}", STANDARD.encode(format!("c4nary-signing-{unlikely}-0123456789")))),
         Canary::new("unused", format!("c4nary-unused/{unlikely}+=end")),
+        Canary::new("client", format!("c4nary-client/{unlikely}+=end")),
+        Canary::new("access", token),
     ];
     let api = host.api();
-    for canary in &canaries {
+    // The last is given by the other side and kept nowhere.
+    for canary in &canaries[..canaries.len() - 1] {
         api.set_secret("dev", canary.name, &canary.value).await;
     }
     let credentials = [
@@ -127,10 +137,15 @@ async fn threat_048_no_credential_is_seen_by_anybody() {
         ("basic", json!({ "type": "basic", "user": "robot", "secret": "basic" })),
         ("header", json!({ "type": "header", "name": "x-api-key", "secret": "header" })),
         ("query", json!({ "type": "query", "name": "api_key", "secret": "query" })),
+        (
+            "oauth",
+            json!({ "type": "oauth2", "token_url": format!("{}/token", target.base()), "client_id": "robot",
+                "secret": "client", "auth": "body" }),
+        ),
     ];
     let mut manifest = Manifest::probe()
         .set_toml("trigger.0.verify", r#"{ scheme = "standard-webhooks", secret = "signing" }"#)
-        .set_toml("component.probe.grants.http", &grants(&["bearer", "basic", "header", "query"]))
+        .set_toml("component.probe.grants.http", &grants(&["bearer", "basic", "header", "query", "oauth"]))
         .set("component.probe.retry.attempts", 1);
     for (name, credential) in &credentials {
         manifest = manifest.set_toml(&format!("connections.{name}"), r#"{ kind = "http" }"#);
@@ -185,6 +200,11 @@ async fn threat_048_no_credential_is_seen_by_anybody() {
         == Some(&format!("Basic {}", STANDARD.encode(format!("robot:{}", canaries[1].value))))));
     assert!(arrived(&|r| r.header("x-api-key") == Some(&canaries[2].value)));
     assert!(arrived(&|r| r.parameter("api_key") == Some(&canaries[3].value)));
+    let secret: String = url::form_urlencoded::byte_serialize(canaries[6].value.as_bytes()).collect();
+    assert!(arrived(&|r| r.path == "/token" && r.body.contains(&secret)));
+    assert!(arrived(&|r| r.header("authorization") == Some(&format!("Bearer {}", canaries[7].value))));
+    // One token for the test of the connection, and one for all that the runs did.
+    assert_eq!(records.iter().filter(|r| r.path == "/token").count(), 2);
     assert!(!arrived(&|r| r.path.ends_with("/c")), "a guest's own authorization was sent");
 
     // A guest that says aloud what it was answered, in its log, its error and its panic.

@@ -146,6 +146,63 @@ async fn github_signs_in_its_own_way() {
     assert_eq!(post_hook(&url, &forged, ECHO).await.unwrap().0, 401);
 }
 
+/// Threat row 41 for the senders that sign in ways of their own.
+#[tokio::test(flavor = "multi_thread")]
+async fn threat_041_each_sender_is_known_by_its_own_signature() {
+    type Sign = fn(&str, i64, &[u8]) -> Vec<(String, String)>;
+    const KEY: &str = "8f742231b10e8888abcd99aaabbb85a5";
+    let shopify: Sign = |secret, _, body| signing::shopify(secret, "orders/create", "98880550", body);
+    let hmac = r#"{ scheme = "hmac", secret = "signing", header = "X-Signature-Of-Mine", prefix = "sha256=", signed = "{timestamp}.{body}", timestamp = { header = "X-At" } }"#;
+    let senders: [(&str, &str, Sign); 4] = [
+        ("stripe", r#"{ scheme = "stripe", secret = "signing" }"#, signing::stripe),
+        ("slack", r#"{ scheme = "slack", secret = "signing" }"#, signing::slack),
+        ("shopify", r#"{ scheme = "shopify", secret = "signing" }"#, shopify),
+        ("hmac", hmac, signing::timed_hmac),
+    ];
+    let host = Host::start().await;
+    // One secret takes the place of the other: for a while both are good.
+    host.api().set_secret("dev", "signing", &format!("{KEY} the-one-it-is-replaced-by")).await;
+    let now = env::unix_seconds();
+    for (scheme, verify, sign) in senders {
+        let name = format!("probe-{scheme}");
+        probe::deploy(&host, &Manifest::probe().named(&name).set_toml("trigger.0.verify", verify)).await;
+        let url = host.hook("dev", &name, "hook").await;
+        let good = sign(KEY, now, ECHO.as_bytes());
+        let (status, _, body) = post_hook(&format!("{url}?wait=30s"), &good, ECHO).await.unwrap();
+        assert_eq!(status, 200, "{scheme}: {body:#}");
+        let signature = good[0].1.rsplit('=').find(|part| part.len() > 8).unwrap();
+        assert!(!body.to_string().contains(signature), "{scheme}: signatures are stripped: {body}");
+        let next = sign("the-one-it-is-replaced-by", now, b"{\"do\":\"echo\" }");
+        let (status, _, body) = post_hook(&url, &next, r#"{"do":"echo" }"#).await.unwrap();
+        assert_eq!(status, 202, "{scheme}: {body:#}");
+
+        // A replay is the run it was.
+        let (status, _, body) = post_hook(&url, &good, ECHO).await.unwrap();
+        assert_eq!((status, &body["duplicate"]), (202, &json!(true)), "{scheme}: {body:#}");
+
+        let mut forged = vec![
+            ("another secret", sign("another-secret-of-this-length", now, ECHO.as_bytes())),
+            ("another body", sign(KEY, now, b"{}")),
+            ("nothing", vec![]),
+        ];
+        if scheme != "shopify" {
+            forged.push(("six minutes old", sign(KEY, now - 360, ECHO.as_bytes())));
+            forged.push(("six minutes ahead", sign(KEY, now + 360, ECHO.as_bytes())));
+        }
+        let mut answers = Vec::new();
+        for (what, headers) in forged {
+            let (status, _, body) = post_hook(&url, &headers, ECHO).await.unwrap();
+            assert_eq!(status, 401, "{scheme}, {what}: {body:#}");
+            answers.push(body.to_string());
+        }
+        answers.dedup();
+        assert_eq!(answers.len(), 1, "{scheme}: the sender is told which it was: {answers:#?}");
+    }
+    let runs = host.api().get("/v1/runs?limit=100").await;
+    // Two for each sender, but for Shopify, whose second request had the id of the first.
+    assert_eq!(runs["runs"].as_array().unwrap().len(), 7, "{runs:#}");
+}
+
 /// Threat row 42: a body that pretends to be a parsed upload stays bytes, whatever its type says.
 #[tokio::test(flavor = "multi_thread")]
 async fn threat_042_bodies_stay_opaque() {

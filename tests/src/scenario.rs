@@ -171,7 +171,10 @@ impl Played {
             step: step.name.clone(),
             end: nameless(end, outside),
             calls: calls.map(|call| nameless(call, outside)).collect(),
-            log: log.iter().map(|line| format!("{} {} {}", line["level"], line["message"], line["attributes"])).collect(),
+            log: log
+                .iter()
+                .map(|line| format!("{} {} {}", line["level"], line["message"], line["attributes"]))
+                .collect(),
         }
     }
 }
@@ -332,8 +335,7 @@ impl Scenario {
                 assert_eq!(got["content_type"], **content_type, "{name}: output {got:#}");
             }
         }
-        let arrived: Arrived =
-            outside.iter().map(|(system, stub)| (system.clone(), stub.take_requests())).collect();
+        let arrived: Arrived = outside.iter().map(|(system, stub)| (system.clone(), stub.take_requests())).collect();
         let played = Played::of(host, step, &run, outside, &arrived).await;
         if let Some(calls) = &expect.calls {
             for (system, records) in arrived {

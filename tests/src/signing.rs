@@ -34,12 +34,50 @@ pub fn standard_webhooks(secret: &str, id: &str, timestamp: i64, body: &[u8]) ->
 /// The headers of a GitHub webhook.
 #[must_use]
 pub fn github(secret: &str, delivery: &str, event: &str, body: &[u8]) -> Vec<(String, String)> {
-    let hex: String = hmac(secret.as_bytes(), &[body]).iter().map(|byte| format!("{byte:02x}")).collect();
+    let hex = hex(&hmac(secret.as_bytes(), &[body]));
     vec![
         ("x-github-delivery".into(), delivery.into()),
         ("x-github-event".into(), event.into()),
         ("x-hub-signature-256".into(), format!("sha256={hex}")),
     ]
+}
+
+/// The headers of a Stripe webhook.
+#[must_use]
+pub fn stripe(secret: &str, timestamp: i64, body: &[u8]) -> Vec<(String, String)> {
+    let at = timestamp.to_string();
+    let signature = hex(&hmac(secret.as_bytes(), &[at.as_bytes(), b".", body]));
+    vec![("stripe-signature".into(), format!("t={at},v1={signature}"))]
+}
+
+/// The headers of a request from Slack.
+#[must_use]
+pub fn slack(secret: &str, timestamp: i64, body: &[u8]) -> Vec<(String, String)> {
+    let at = timestamp.to_string();
+    let signature = hex(&hmac(secret.as_bytes(), &[b"v0:", at.as_bytes(), b":", body]));
+    vec![("x-slack-signature".into(), format!("v0={signature}")), ("x-slack-request-timestamp".into(), at)]
+}
+
+/// The headers of a Shopify webhook.
+#[must_use]
+pub fn shopify(secret: &str, topic: &str, event: &str, body: &[u8]) -> Vec<(String, String)> {
+    vec![
+        ("x-shopify-hmac-sha256".into(), STANDARD.encode(hmac(secret.as_bytes(), &[body]))),
+        ("x-shopify-topic".into(), topic.into()),
+        ("x-shopify-event-id".into(), event.into()),
+    ]
+}
+
+/// The headers of a sender of no renown: HMAC-SHA-256 in hexadecimal over `{timestamp}.{body}`.
+#[must_use]
+pub fn timed_hmac(secret: &str, timestamp: i64, body: &[u8]) -> Vec<(String, String)> {
+    let at = timestamp.to_string();
+    let signature = hex(&hmac(secret.as_bytes(), &[at.as_bytes(), b".", body]));
+    vec![("x-signature-of-mine".into(), format!("sha256={signature}")), ("x-at".into(), at)]
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]
@@ -56,6 +94,17 @@ mod tests {
             br#"{"test": 2432232314}"#,
         );
         assert_eq!(headers[2].1, "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
+    }
+
+    /// The example of Slack's documentation on verifying requests.
+    #[test]
+    fn a_known_slack_signature() {
+        let body = "token=xyzz0WbapA4vBCDEFasx0q6G&team_id=T1DC2JH3J&team_domain=testteamnow&channel_id=G8PSS9T3V\
+            &channel_name=foobar&user_id=U2CERLKJA&user_name=roadrunner&command=%2Fwebhook-collect&text=\
+            &response_url=https%3A%2F%2Fhooks.slack.com%2Fcommands%2FT1DC2JH3J%2F397700885554%2F96rGlfmibIGlgcZRskXaIFfN\
+            &trigger_id=398738663015.47445629121.803a0bc887a14d10d2c447fce8b6703c";
+        let headers = slack("8f742231b10e8888abcd99yyyzzz85a5", 1_531_420_618, body.as_bytes());
+        assert_eq!(headers[0].1, "v0=a2114d57b48eac39b9ad189dd8316235a7b4a8d21a10bd27519666489c69b503");
     }
 
     /// The example of GitHub's documentation on validating deliveries.

@@ -9,10 +9,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::artifact::{Digest, Inspection};
 use crate::grant::{Capability, Grants};
-use crate::ids::{ComponentName, ConnectionName, IntegrationName, SecretName, TriggerName, VersionNumber};
+use crate::ids::{ComponentName, ConnectionName, IntegrationName, TriggerName, VersionNumber};
 use crate::limits::Limits;
 use crate::manifest::show_duration;
 use crate::retry::RetryPolicy;
+
+pub mod verify;
+
+pub use self::verify::Verify;
 
 /// A manifest after checking; whoever holds one need not check again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -201,35 +205,6 @@ impl Overlap {
             Self::Allow => "allow",
             Self::Skip => "skip",
             Self::Queue => "queue",
-        }
-    }
-}
-
-/// How a webhook request is known to be genuine.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "scheme", rename_all = "kebab-case")]
-pub enum Verify {
-    /// By the random part of the URL alone.
-    Token,
-    /// Standard Webhooks: `webhook-id`, `webhook-timestamp`, `webhook-signature`.
-    StandardWebhooks {
-        /// The secret of the environment, `whsec_…`.
-        secret: SecretName,
-    },
-    /// GitHub: `X-Hub-Signature-256`.
-    Github {
-        /// The secret of the environment.
-        secret: SecretName,
-    },
-}
-
-impl Verify {
-    /// The secret it needs, if any.
-    #[must_use]
-    pub const fn secret(&self) -> Option<&SecretName> {
-        match self {
-            Self::Token => None,
-            Self::StandardWebhooks { secret } | Self::Github { secret } => Some(secret),
         }
     }
 }

@@ -4,6 +4,7 @@
 //! for the libraries below.
 
 use std::fmt;
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -13,7 +14,9 @@ use jackfield_core::ports::connector::{Secrets, SettingProblem};
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
+use super::client::Client;
 use super::headers;
+use super::token::{Endpoint, OAuth2Setting, Tokens};
 use crate::settings::Reader;
 
 /// As in the settings: secrets by name.
@@ -24,9 +27,10 @@ pub(super) enum CredentialSetting {
     Basic { user: String, secret: String },
     Header { name: String, secret: String, prefix: String },
     Query { name: String, secret: String },
+    OAuth2(Box<OAuth2Setting>),
 }
 
-const TYPES: &str = "`none`, `bearer`, `basic`, `header` or `query`";
+const TYPES: &str = "`none`, `bearer`, `basic`, `header`, `query` or `oauth2`";
 
 impl CredentialSetting {
     /// Reads the table `credential`.
@@ -64,6 +68,7 @@ impl CredentialSetting {
                 let secret = secret(reader);
                 Self::Query { name: name?, secret: secret? }
             }
+            "oauth2" => Self::OAuth2(Box::new(OAuth2Setting::read(reader)?)),
             other => {
                 reader.problem("type", format!("`{other}` is not known; there are {TYPES}"));
                 // The other keys belong to a type nobody knows: no second complaint about them.
@@ -82,6 +87,7 @@ impl CredentialSetting {
             | Self::Basic { secret, .. }
             | Self::Header { secret, .. }
             | Self::Query { secret, .. } => Some(secret),
+            Self::OAuth2(setting) => Some(&setting.secret),
         }
     }
 
@@ -89,7 +95,7 @@ impl CredentialSetting {
     pub(super) fn header(&self) -> Option<&str> {
         match self {
             Self::None | Self::Query { .. } => None,
-            Self::Bearer { .. } | Self::Basic { .. } => Some("authorization"),
+            Self::Bearer { .. } | Self::Basic { .. } | Self::OAuth2(_) => Some("authorization"),
             Self::Header { name, .. } => Some(name),
         }
     }
@@ -100,11 +106,12 @@ fn secret(reader: &mut Reader<'_>) -> Option<String> {
 }
 
 /// A credential with its secret.
-#[derive(Clone)]
 pub(super) enum Credential {
     None,
     Header(HeaderName, HeaderValue),
     Query(String, SecretString),
+    /// A token in the header `authorization`, which is asked for when it is needed.
+    Token(Tokens),
 }
 
 impl fmt::Debug for Credential {
@@ -114,12 +121,18 @@ impl fmt::Debug for Credential {
 }
 
 impl Credential {
-    /// Puts a setting and the secret it names together.
+    /// Puts a setting and the secret it names together. Where a token has to be asked for, that is done
+    /// through `client`, for at most `limit`.
     ///
     /// # Errors
     ///
     /// The secret is not among `secrets`, or it cannot be put on the wire.
-    pub(super) fn open(setting: &CredentialSetting, secrets: &Secrets) -> Result<Self, SettingProblem> {
+    pub(super) fn open(
+        setting: &CredentialSetting,
+        secrets: &Secrets,
+        client: &Client,
+        limit: Duration,
+    ) -> Result<Self, SettingProblem> {
         let Some(name) = setting.secret() else { return Ok(Self::None) };
         let problem = |problem: String| SettingProblem { key: "credential.secret".into(), problem };
         let value =
@@ -151,13 +164,17 @@ impl Credential {
                 header(name, format!("{prefix}{text}"))
             }
             CredentialSetting::Query { name, .. } => Ok(Self::Query(name.clone(), value.clone())),
+            CredentialSetting::OAuth2(setting) => {
+                Ok(Self::Token(Tokens::new(Endpoint::new(setting, value, client.clone(), limit))))
+            }
         }
     }
 
-    /// Puts it onto a request to the connection's own address.
+    /// Puts it onto a request to the connection's own address. (A token is put there by whoever asked
+    /// for it.)
     pub(super) fn apply(&self, url: &mut Url, headers: &mut HeaderMap) {
         match self {
-            Self::None => {}
+            Self::None | Self::Token(_) => {}
             Self::Header(name, value) => {
                 headers.insert(name.clone(), value.clone());
             }

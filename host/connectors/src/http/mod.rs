@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ::http::header::{ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, COOKIE, USER_AGENT};
-use ::http::{HeaderMap, HeaderValue, Method, Request, Response, Uri};
+use ::http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
 use async_trait::async_trait;
 use bytes::Bytes;
 use http_body_util::Full;
@@ -28,6 +28,7 @@ mod headers;
 mod redirect;
 mod settings;
 mod test;
+mod token;
 
 #[cfg(test)]
 mod tests;
@@ -36,6 +37,7 @@ use self::body::{BodyError, Coding, Deadlines};
 use self::client::{Client, Dialer};
 use self::credential::Credential;
 use self::settings::Settings;
+use self::token::Token;
 use crate::address::{self, Origin};
 use crate::network::{Denied, Network};
 use crate::tls;
@@ -59,7 +61,6 @@ impl HttpConnector {
     }
 
     fn link(&self, settings: Settings, secrets: &Secrets) -> Result<Link, SettingProblem> {
-        let credential = Credential::open(&settings.credential, secrets)?;
         let tls = tls::client(settings.ca.as_deref(), tls::HTTP)
             .map_err(|problem| SettingProblem { key: "ca".into(), problem })?;
         let plain_tls = match settings.ca {
@@ -69,13 +70,15 @@ impl HttpConnector {
         };
         let dialer =
             |origin, tls| Dialer { network: self.network.clone(), origin, tls, timeout: settings.connect_timeout };
+        let own = Client::new(dialer(Origin::Operator, tls));
+        let credential = Credential::open(&settings.credential, secrets, &own, settings.timeout)?;
         let named = settings.credential.secret();
         let values = secrets.iter().filter(|(name, _)| Some(name.as_str()) == named).map(|(_, v)| v.expose_secret());
         Ok(Link {
             network: self.network.clone(),
             redactor: Redactor::new(values),
             reserved: reserved(&settings),
-            own: Some(Client::new(dialer(Origin::Operator, tls))),
+            own: Some(own),
             foreign: Client::new(dialer(Origin::Guest, plain_tls)),
             base: Some(settings.base),
             keyed: settings.keyed,
@@ -196,14 +199,19 @@ impl Http for Link {
 
         let mut at = Hop { url: request.url, first: true };
         let mut left = request.redirects;
+        let mut redactor = self.redactor.clone();
         loop {
-            let response = self.exchange(&method, &at, &given, request.body.clone(), deadline).await?;
+            let asked = Asked { method: &method, at: &at, given: &given, body: &request.body, deadline };
+            let (response, token) = self.authorized(asked).await?;
+            if let Some(token) = token {
+                redactor = token.redactor.clone();
+            }
             let next = match left {
                 0 => None,
                 _ => redirect::next(&method, &at.url, response.status(), response.headers())?,
             };
             let Some(mut url) = next else {
-                return self.whole(response, &method, request.response_limit, deadline).await;
+                return self.whole(response, &method, request.response_limit, deadline, &redactor).await;
             };
             left -= 1;
             // The credential of a query is the host's to add again, and nobody else's to receive.
@@ -223,6 +231,16 @@ impl Http for Link {
 struct Hop {
     url: Url,
     first: bool,
+}
+
+/// One request as it is to be made.
+#[derive(Clone, Copy)]
+struct Asked<'a> {
+    method: &'a Method,
+    at: &'a Hop,
+    given: &'a HeaderMap,
+    body: &'a Bytes,
+    deadline: Instant,
 }
 
 impl Link {
@@ -251,25 +269,47 @@ impl Link {
         Ok(())
     }
 
+    /// One request and the beginning of its answer, with an access token if that is the connection's
+    /// credential. Answered 401, it was not carried out: then it is made once more, if there is
+    /// another token.
+    async fn authorized(&self, asked: Asked<'_>) -> Result<(Response<Incoming>, Option<Arc<Token>>), HttpFailure> {
+        let Credential::Token(tokens) = &self.credential else {
+            return Ok((self.exchange(asked, None).await?, None));
+        };
+        if !asked.at.first {
+            return Ok((self.exchange(asked, None).await?, None));
+        }
+        let began = Instant::now();
+        let token = tokens.current(asked.deadline).await?;
+        let response = self.exchange(asked, Some(&token)).await?;
+        if response.status() != StatusCode::UNAUTHORIZED {
+            return Ok((response, Some(token)));
+        }
+        match tokens.instead_of(&token, began, asked.deadline).await {
+            None => Ok((response, Some(token))),
+            Some(another) => {
+                let another = another?;
+                drop(response);
+                Ok((self.exchange(asked, Some(&another)).await?, Some(another)))
+            }
+        }
+    }
+
     /// One request and the beginning of its answer.
-    async fn exchange(
-        &self,
-        method: &Method,
-        at: &Hop,
-        given: &HeaderMap,
-        body: Bytes,
-        deadline: Instant,
-    ) -> Result<Response<Incoming>, HttpFailure> {
+    async fn exchange(&self, asked: Asked<'_>, token: Option<&Token>) -> Result<Response<Incoming>, HttpFailure> {
         let client = match &self.own {
-            Some(own) if at.first => own,
+            Some(own) if asked.at.first => own,
             _ => &self.foreign,
         };
-        let (url, headers) = self.outgoing(at, given);
-        let mut request = Request::new(Full::new(body));
-        *request.method_mut() = method.clone();
+        let (url, mut headers) = self.outgoing(asked.at, asked.given);
+        if let Some(token) = token {
+            headers.insert(AUTHORIZATION, token.header.clone());
+        }
+        let mut request = Request::new(Full::new(asked.body.clone()));
+        *request.method_mut() = asked.method.clone();
         *request.uri_mut() = as_uri(&url)?;
         *request.headers_mut() = headers;
-        client.exchange(request, deadline).await
+        client.exchange(request, asked.deadline).await
     }
 
     /// The URL and headers as they go out: with what is the host's to add, if it goes to the
@@ -296,6 +336,7 @@ impl Link {
         method: &Method,
         limit: u64,
         deadline: Instant,
+        redactor: &Redactor,
     ) -> Result<HttpResponse, HttpFailure> {
         let (head, body) = response.into_parts();
         let status = head.status.as_u16();
@@ -307,7 +348,7 @@ impl Link {
             BodyError::TimedOut(message) => HttpFailure::Broken { message, timed_out: true },
         })?;
         let length = read.len();
-        let body = self.redactor.bytes(read);
+        let body = redactor.bytes(read);
 
         let bodiless = *method == Method::HEAD || status == 304 || status == 204;
         let mut headers = headers::answered(&head.headers);
@@ -317,7 +358,7 @@ impl Link {
             headers.retain(|(name, _)| CONTENT_LENGTH != **name);
         }
         for (_, value) in &mut headers {
-            if let std::borrow::Cow::Owned(redacted) = self.redactor.text(value) {
+            if let std::borrow::Cow::Owned(redacted) = redactor.text(value) {
                 *value = redacted;
             }
         }

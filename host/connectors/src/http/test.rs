@@ -12,7 +12,9 @@ use tokio::time::{Instant, timeout};
 use url::Url;
 
 use super::client::{Dialer, Stream};
+use super::credential::Credential;
 use super::settings::{Settings, TestRequest};
+use super::token::Tokens;
 use super::{HttpConnector, Link, port};
 use crate::address::Origin;
 use crate::tls;
@@ -86,7 +88,34 @@ async fn look(
         }
         Err(e) => return findings.push(bad("reachable", e.to_string())),
     }
-    findings.push(credential(settings, link, limit.saturating_sub(started.elapsed())).await);
+    let deadline = started + limit;
+    if let Credential::Token(tokens) = &link.credential {
+        let token = token(tokens, deadline).await;
+        let obtained = token.ok;
+        findings.push(token);
+        if !obtained {
+            return;
+        }
+    }
+    findings.push(credential(settings, link, deadline.saturating_duration_since(Instant::now())).await);
+}
+
+/// Whether the token endpoint gives a token.
+async fn token(tokens: &Tokens, deadline: Instant) -> Finding {
+    const WHAT: &str = "token";
+    let started = Instant::now();
+    let endpoint = tokens.endpoint();
+    match tokens.current(deadline).await {
+        Ok(token) => {
+            let took = started.elapsed().as_millis();
+            let open = if endpoint.url().scheme() == "https" { "" } else { "; asked without TLS" };
+            good(WHAT, format!("from {endpoint} in {took} ms, {}{open}", token.described))
+        }
+        Err(none) => match none.said {
+            Some(said) => bad(WHAT, format!("{}; it says: {said}", none.problem)),
+            None => bad(WHAT, none.problem),
+        },
+    }
 }
 
 /// What a certificate says about its end; none without TLS.

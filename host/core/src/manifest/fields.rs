@@ -132,9 +132,14 @@ impl Complaints {
     pub(super) fn required<'n>(&mut self, fields: &Fields<'n>, key: &str, example: &str) -> Option<At<'n>> {
         let found = fields.get(key);
         if found.is_none() {
-            self.say(&fields.place.below(key, None), format_args!("is missing: write `{example}`"));
+            self.missing(fields, key, format_args!("is missing: write `{example}`"));
         }
         found
+    }
+
+    /// Complains of a key that is not there.
+    pub(super) fn missing(&mut self, fields: &Fields<'_>, key: &str, text: impl Display) {
+        self.say(&fields.place.below(key, None), text);
     }
 
     pub(super) fn text<'n>(&mut self, at: &At<'n>) -> Option<&'n str> {

@@ -8,6 +8,7 @@ mod node;
 mod problems;
 mod read;
 mod units;
+mod verify;
 mod write;
 
 pub use problems::{Problem, Problems};

@@ -8,9 +8,11 @@ use url::Url;
 use super::Problem;
 use super::fields::{At, Complaints, Fields, Place, did_you_mean};
 use super::node::{Node, Value};
+use super::verify;
 use crate::grant::{Capability, Grants, HttpGrant, HttpTarget, KvGrant, PathPattern};
 use crate::ids::{ComponentName, ConnectionName, TriggerName, shown};
 use crate::limits::{KV_KEY_BYTES, Limits};
+use crate::release::verify::Piece;
 use crate::release::{
     Build, Component, Cron, Interval, Manifest, Misfire, Overlap, Trigger, TriggerKind, Verify, Webhook,
 };
@@ -25,7 +27,9 @@ pub(super) const CRON: &[&str] = &["name", "kind", "component", "schedule", "tim
 pub(super) const INTERVAL: &[&str] = &["name", "kind", "component", "every", "misfire", "overlap"];
 pub(super) const MANUAL: &[&str] = &["name", "kind", "component"];
 pub(super) const MISFIRE: &[&str] = &["all"];
-pub(super) const VERIFY: &[&str] = &["scheme", "secret"];
+pub(super) const VERIFY: &[&str] =
+    &["scheme", "secret", "header", "algorithm", "encoding", "prefix", "signed", "timestamp"];
+pub(super) const TIMESTAMP: &[&str] = &["header", "tolerance", "format"];
 pub(super) const RATE: &[&str] = &["per_second", "burst"];
 pub(super) const COMPONENT: &[&str] = &["source", "limits", "retry", "grants", "build"];
 pub(super) const LIMITS: &[&str] = &[
@@ -50,8 +54,6 @@ pub(super) const BUILD: &[&str] = &["command", "watch"];
 /// Trigger kinds of this version, and those that are to come.
 const KINDS: [&str; 4] = ["webhook", "cron", "interval", "manual"];
 const KINDS_TO_COME: [&str; 9] = ["kafka", "nats", "amqp", "mqtt", "redis", "postgres", "file", "object", "event"];
-
-const SCHEMES: [&str; 3] = ["token", "standard-webhooks", "github"];
 
 pub(super) const DEFAULT_RATE_PER_SECOND: u32 = 50;
 pub(super) const DEFAULT_BURST: u32 = 100;
@@ -436,6 +438,13 @@ impl Reader {
         let verify = fields.get("verify").map_or(Some(Verify::Token), |at| self.verify(&at));
         let respond = fields.get("respond").and_then(|at| self.complaints.flag(&at)).unwrap_or(false);
         let id_header = fields.get("id_header").and_then(|at| self.id_header(&at, verify.as_ref()));
+        if let (Some(Verify::Hmac { layout, .. }), None) = (&verify, fields.get("id_header"))
+            && layout.signed.has(&Piece::Id)
+        {
+            let text =
+                "is missing: `signed` holds `{id}`, so write `id_header = \"x-request-id\"`, the header it is in";
+            self.complaints.missing(fields, "id_header", text);
+        }
         let (mut rate_per_second, mut burst) = (DEFAULT_RATE_PER_SECOND, DEFAULT_BURST);
         if let Some(rate) = fields.get("rate").and_then(|at| self.complaints.fields(&at, RATE)) {
             let c = &mut self.complaints;
@@ -500,34 +509,22 @@ impl Reader {
         }
     }
 
-    fn verify(&mut self, at: &At<'_>) -> Option<Verify> {
-        let fields = self.complaints.fields(at, VERIFY)?;
-        let scheme = self.complaints.required(&fields, "scheme", "scheme = \"standard-webhooks\"")?;
-        let scheme = self.complaints.word(&scheme, &SCHEMES)?;
-        if scheme == "token" {
-            if let Some(secret) = fields.get("secret") {
-                self.complaints.say(&secret.place, "is not used by scheme `token`, whose secret is the URL: remove it");
-            }
-            return Some(Verify::Token);
-        }
-        let secret = self.complaints.required(&fields, "secret", "secret = \"name-of-a-secret\"")?;
-        let secret = self.complaints.parsed(&secret)?;
-        Some(if scheme == "github" { Verify::Github { secret } } else { Verify::StandardWebhooks { secret } })
-    }
-
     fn id_header(&mut self, at: &At<'_>, verify: Option<&Verify>) -> Option<String> {
-        let name = self.complaints.text(at)?.to_ascii_lowercase();
-        let is_token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
-        if name.is_empty() || name.len() > 128 || !name.bytes().all(is_token) {
-            self.complaints.refuse(at, "is not the name of a header; write one like `x-request-id`");
-        } else if matches!(name.as_str(), "authorization" | "proxy-authorization" | "cookie") {
+        let name = verify::header(&mut self.complaints, at)?;
+        if matches!(name.as_str(), "authorization" | "proxy-authorization" | "cookie") {
             self.complaints.refuse(at, "holds a credential and is never kept; take a header that holds an id");
-        } else if matches!(verify, Some(Verify::StandardWebhooks { .. } | Verify::Github { .. })) {
-            self.complaints.say(&at.place, "is only for scheme `token`: the other schemes have a header of their own");
+        } else if let Some(verify) = verify.filter(|verify| verify.has_own_id()) {
+            let text =
+                format_args!("is not for scheme `{}`, which has a header of its own: remove it", verify.scheme());
+            self.complaints.say(&at.place, text);
         } else {
             return Some(name);
         }
         None
+    }
+
+    fn verify(&mut self, at: &At<'_>) -> Option<Verify> {
+        verify::read(&mut self.complaints, at)
     }
 }
 

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::grant::{Capability, HttpTarget};
 use crate::limits::Limits;
+use crate::release::verify::{Algorithm, Encoding, TimeFormat};
 use crate::release::{Cron, Interval, Misfire, Overlap, TriggerKind, Verify};
 
 const WHOLE: &str = r#"manifest_version = 1
@@ -321,8 +322,74 @@ fn bad_triggers_are_named() {
         "trigger.announced.verify.scheme",
         &["did you mean `standard-webhooks`?"],
     );
-    bad("respond = true", "id_header = \"x-id\"", "trigger.announced.id_header", &["only for scheme `token`"]);
+    let own = &["not for scheme `standard-webhooks`, which has a header of its own"];
+    bad("respond = true", "id_header = \"x-id\"", "trigger.announced.id_header", own);
     bad("burst = 20", "burst = 0", "trigger.announced.rate.burst", &["`0`"]);
+}
+
+fn with_verify(more: &str) -> Result<Verify, Problems> {
+    let text = format!("{LEAST}[[trigger]]\nname = \"hook\"\nkind = \"webhook\"\ncomponent = \"sync\"\n{more}\n");
+    let manifest = parse_toml(&text, "m")?;
+    assert_eq!(parse_json(&to_json(&manifest)).unwrap(), manifest, "what is written is read back");
+    let kept: Manifest = serde_json::from_value(serde_json::to_value(&manifest).unwrap()).unwrap();
+    assert_eq!(kept, manifest, "what is kept is read back");
+    match &manifest.triggers[0].kind {
+        TriggerKind::Webhook(webhook) => Ok(webhook.verify.clone()),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn every_scheme_is_read_and_written() {
+    for scheme in Verify::SCHEMES {
+        let secret = if scheme == "token" { "" } else { ", secret = \"s\"" };
+        let header = if scheme == "hmac" { ", header = \"X-Sig\"" } else { "" };
+        let read = with_verify(&format!("verify = {{ scheme = \"{scheme}\"{secret}{header} }}")).unwrap();
+        assert_eq!((read.scheme(), read.secret().is_some()), (scheme, scheme != "token"));
+    }
+    let full = r#"id_header = "X-Id"
+        verify = { scheme = "hmac", secret = "s", header = "X-Sig", algorithm = "sha512", encoding = "base64", prefix = "v1=", signed = "{id}.{timestamp}.{body}", timestamp = { header = "X-At", tolerance = "10m", format = "unix-millis" } }"#;
+    let Verify::Hmac { layout, .. } = with_verify(full).unwrap() else { panic!() };
+    assert_eq!((layout.algorithm, layout.encoding), (Algorithm::Sha512, Encoding::Base64));
+    assert_eq!((layout.header.as_str(), layout.prefix.as_str()), ("x-sig", "v1="));
+    let time = layout.timestamp.unwrap();
+    assert_eq!(
+        (time.header.as_str(), time.tolerance, time.format),
+        ("x-at", Duration::from_secs(600), TimeFormat::UnixMillis)
+    );
+}
+
+#[test]
+fn a_layout_that_does_not_fit_is_named() {
+    #[track_caller]
+    fn says(verify: &str, key: &str, text: &str) {
+        let problems = with_verify(verify).unwrap_err().list;
+        let key = format!("trigger.hook.{key}");
+        let found = problems.iter().any(|problem| problem.key == key && problem.text.contains(text));
+        assert!(found, "{key}: … {text}: {problems:#?}");
+    }
+    let hmac = |more: &str| format!("verify = {{ scheme = \"hmac\", secret = \"s\", header = \"x-sig\", {more} }}");
+    says("verify = { scheme = \"hmac\", secret = \"s\" }", "verify.header", "write `header = \"x-signature\"`");
+    says("verify = { scheme = \"hmac\", header = \"x\" }", "verify.secret", "is missing");
+    says("verify = { scheme = \"strpe\", secret = \"s\" }", "verify.scheme", "did you mean `stripe`?");
+    says("verify = { scheme = \"slack\", secret = \"s\", header = \"x\" }", "verify.header", "only for `hmac`");
+    says("verify = { scheme = \"token\", signed = \"{body}\" }", "verify.signed", "only for `hmac`");
+    says(&hmac("algorithm = \"sha265\""), "verify.algorithm", "did you mean `sha256`?");
+    says(&hmac("algorithm = \"md5\""), "verify.algorithm", "there are sha256, sha512, sha1");
+    says(&hmac("encoding = \"base46\""), "verify.encoding", "did you mean `base64`?");
+    says(&hmac("header2 = \"x\""), "verify.header2", "did you mean `header`?");
+    says(&hmac("prefix = \"\""), "verify.prefix", "is empty");
+    says(&hmac("signed = \"{boddy}\""), "verify.signed", "did you mean `{body}`?");
+    says(&hmac("signed = \"{timestamp}.{body}\""), "verify.timestamp", "timestamp = { header = \"x-timestamp\" }");
+    says(&hmac("timestamp = { header = \"x-at\" }"), "verify.timestamp", "is not signed, so it proves nothing");
+    says(&hmac("signed = \"{id}.{body}\""), "id_header", "`signed` holds `{id}`");
+    let timed = |time: &str| hmac(&format!("signed = \"{{timestamp}}.{{body}}\", timestamp = {{ {time} }}"));
+    says(&timed("tolerance = \"5m\""), "verify.timestamp.header", "is missing");
+    says(&timed("header = \"a b\""), "verify.timestamp.header", "not the name of a header");
+    says(&timed("header = \"x\", tolerance = \"1d\""), "verify.timestamp.tolerance", "more than the most, 1h");
+    says(&timed("header = \"x\", format = \"iso\""), "verify.timestamp.format", "there are unix, unix-millis, rfc3339");
+    says("id_header = \"cookie\"", "id_header", "holds a credential");
+    says("id_header = \"x\"\nverify = { scheme = \"shopify\", secret = \"s\" }", "id_header", "a header of its own");
 }
 
 #[test]
@@ -470,6 +537,7 @@ fn the_schema_names_the_keys_that_are_read() {
         ("misfire_all", read::MISFIRE),
         ("manual", read::MANUAL),
         ("verify", read::VERIFY),
+        ("timestamp", read::TIMESTAMP),
         ("rate", read::RATE),
         ("component", read::COMPONENT),
         ("limits", read::LIMITS),

@@ -6,6 +6,7 @@ use super::read::{DEFAULT_BURST, DEFAULT_RATE_PER_SECOND, DEFAULT_ZONE};
 use super::units::{show_duration, show_size};
 use crate::grant::{Grants, HttpTarget};
 use crate::limits::Limits;
+use crate::release::verify::{Algorithm, Choice as _, Encoding, SignedText, SignedTime, TimeFormat};
 use crate::release::{Component, Manifest, Misfire, Overlap, Trigger, TriggerKind, Verify};
 use crate::retry::RetryPolicy;
 
@@ -179,14 +180,7 @@ fn listens(trigger: &Trigger) -> Table {
         out.put_changed("overlap", (overlap, Overlap::default()), Overlap::label);
     }
     if let TriggerKind::Webhook(webhook) = &trigger.kind {
-        let scheme = match &webhook.verify {
-            Verify::Token => None,
-            Verify::StandardWebhooks { .. } => Some("standard-webhooks"),
-            Verify::Github { .. } => Some("github"),
-        };
-        if let (Some(scheme), Some(secret)) = (scheme, webhook.verify.secret()) {
-            out.put("verify", json!({ "scheme": scheme, "secret": secret.as_str() }));
-        }
+        out.put_unless(webhook.verify == Verify::Token, "verify", verify(&webhook.verify));
         out.put_unless(!webhook.respond, "respond", true);
         if let Some(header) = &webhook.id_header {
             out.put("id_header", header.as_str());
@@ -195,6 +189,28 @@ fn listens(trigger: &Trigger) -> Table {
         rate.put_changed("per_second", (webhook.rate_per_second, DEFAULT_RATE_PER_SECOND), Value::from);
         rate.put_changed("burst", (webhook.burst, DEFAULT_BURST), Value::from);
         out.put_filled("rate", rate);
+    }
+    out
+}
+
+fn verify(verify: &Verify) -> Table {
+    let mut out = Table::default();
+    out.put("scheme", verify.scheme());
+    if let Some(secret) = verify.secret() {
+        out.put("secret", secret.as_str());
+    }
+    let Verify::Hmac { layout, .. } = verify else { return out };
+    out.put("header", layout.header.as_str());
+    out.put_changed("algorithm", (layout.algorithm, Algorithm::default()), Algorithm::word);
+    out.put_changed("encoding", (layout.encoding, Encoding::default()), Encoding::word);
+    out.put_unless(layout.prefix.is_empty(), "prefix", layout.prefix.as_str());
+    out.put_unless(layout.signed == SignedText::default(), "signed", layout.signed.to_string());
+    if let Some(time) = &layout.timestamp {
+        let mut table = Table::default();
+        table.put("header", time.header.as_str());
+        table.put_changed("tolerance", (time.tolerance, SignedTime::TOLERANCE), show_duration);
+        table.put_changed("format", (time.format, TimeFormat::default()), TimeFormat::word);
+        out.put("timestamp", table);
     }
     out
 }

@@ -145,6 +145,7 @@ pub trait Http: Send + Sync {
     fn reserved_headers(&self) -> &[String];
 
     /// Makes the exchange, with the connection's credential, once. Never repeats by itself once a
-    /// byte was sent.
+    /// byte was sent, but after an answer 401 (which says that it was not carried out) if a credential
+    /// that is asked for, such as an access token, has meanwhile been replaced.
     async fn send(&self, request: HttpRequest, hop: HopCheck<'_>) -> Result<HttpResponse, HttpFailure>;
 }

@@ -3,7 +3,7 @@
 use axum::extract::State;
 use axum::response::Response;
 use jackfield_core::ids::{EnvironmentName, IntegrationName, Scope, TriggerName};
-use jackfield_core::release::{self, Misfire, Overlap, TriggerKind, Verify};
+use jackfield_core::release::{self, Misfire, Overlap, TriggerKind};
 use jackfield_core::schedule::Schedule as Instants;
 use jackfield_core::store::admin::Right;
 use jackfield_core::store::registry::{Hook, Release};
@@ -92,15 +92,6 @@ pub struct LastSkipped {
     pub why: Skip,
     /// The same as a sentence.
     pub reason: String,
-}
-
-/// The word of a scheme.
-pub(super) const fn scheme(verify: &Verify) -> &'static str {
-    match verify {
-        Verify::Token => "token",
-        Verify::StandardWebhooks { .. } => "standard-webhooks",
-        Verify::Github { .. } => "github",
-    }
 }
 
 /// List triggers
@@ -219,7 +210,7 @@ impl Known {
             kind: trigger.kind.label().into(),
             component: trigger.component.to_string(),
             url: webhook.and(hook).map(|hook| api.host.hook_url(&hook.token)),
-            verify: webhook.map(|webhook| scheme(&webhook.verify).into()),
+            verify: webhook.map(|webhook| webhook.verify.scheme().into()),
             respond: webhook.is_some_and(|webhook| webhook.respond),
             schedule: schedule(api, &trigger.kind, cursor),
         }

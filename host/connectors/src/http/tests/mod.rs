@@ -19,6 +19,7 @@ use crate::Network;
 
 mod classification;
 mod limits;
+mod oauth2;
 mod redirects;
 mod settings;
 mod tls;
@@ -39,6 +40,8 @@ pub(super) enum Answer {
     Drip(Vec<u8>, Vec<u8>, Duration),
     /// Says nothing until the other side closes.
     Silence,
+    /// Waits, then writes this and waits for the next request.
+    Later(Duration, Vec<u8>),
 }
 
 /// A whole response with a length.
@@ -129,6 +132,12 @@ async fn serve(
         heard.lock().unwrap().push(request.clone());
         match answer(number, &request) {
             Answer::Keep(bytes) => {
+                if stream.write_all(&bytes).await.is_err() {
+                    return;
+                }
+            }
+            Answer::Later(pause, bytes) => {
+                tokio::time::sleep(pause).await;
                 if stream.write_all(&bytes).await.is_err() {
                     return;
                 }

@@ -90,7 +90,7 @@ fn a_problem_names_the_way_out() {
     says(with("headers", json!({ "x": "a\nb" })), "headers.x", "no line breaks");
     says(with("credential", json!("x")), "credential", "should be a table");
     says(with("credential", json!({})), "credential.type", "is missing");
-    says(with("credential", json!({ "type": "oauth" })), "credential.type", "there are `none`, `bearer`");
+    says(with("credential", json!({ "type": "token" })), "credential.type", "there are `none`, `bearer`");
     says(with("credential", json!({ "type": "basic", "secret": "x" })), "credential.user", "is missing");
     says(
         with("credential", json!({ "type": "bearer", "secret": "x", "user": "y" })),

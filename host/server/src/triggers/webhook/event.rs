@@ -1,4 +1,4 @@
-//! From a request to an event: plain webhooks, GitHub's, and CloudEvents in binary and structured mode.
+//! From a request to an event: plain webhooks, those of known senders, and CloudEvents in binary and structured mode.
 //!
 //! The body stays the bytes it was. The one exception is what its sender declares to be an envelope, a
 //! structured CloudEvent, whose attributes are read. Under a signature scheme only the signed body
@@ -16,7 +16,7 @@ use serde::Deserialize as _;
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
-use super::verify::{Delivery, is_id};
+use super::verify::{Proof, is_id};
 
 /// The `type` of a request that names none.
 const TYPE: &str = "jackfield.webhook";
@@ -26,7 +26,7 @@ const ATTRIBUTE_BYTES: usize = 1024;
 const EXTENSIONS: usize = 64;
 
 /// Headers that are never stored: credentials, signatures, and what concerns the connection alone.
-const NOT_STORED: [&str; 18] = [
+const NOT_STORED: [&str; 21] = [
     "authorization",
     "cookie",
     "proxy-authorization",
@@ -35,6 +35,9 @@ const NOT_STORED: [&str; 18] = [
     "svix-signature",
     "x-hub-signature",
     "x-hub-signature-256",
+    "stripe-signature",
+    "x-slack-signature",
+    "x-shopify-hmac-sha256",
     "x-signature",
     "signature",
     "signature-input",
@@ -46,17 +49,6 @@ const NOT_STORED: [&str; 18] = [
     "transfer-encoding",
     "upgrade",
 ];
-
-/// What was proved about a request.
-#[derive(Clone, Debug)]
-pub enum Proof {
-    /// The URL was known.
-    Token,
-    /// Signed, with this `webhook-id`.
-    Standard(String),
-    /// Signed by GitHub.
-    Github(Delivery),
-}
 
 /// The request says it is a CloudEvent and is none. The text says why.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -78,9 +70,11 @@ pub fn event(
     body: Bytes,
 ) -> Result<(Event, bool), BadCloudEvent> {
     let content_type = text(&parts.headers, "content-type");
-    let meta = meta(parts, path);
+    let meta = meta(parts, path, &webhook.verify);
     let structured = content_type.as_deref().is_some_and(is_structured);
-    if structured && !matches!(webhook.verify, Verify::Github { .. }) {
+    let may_be_structured =
+        matches!(webhook.verify, Verify::Token | Verify::StandardWebhooks { .. } | Verify::Hmac { .. });
+    if structured && may_be_structured {
         let mut event = read_structured(&body)?;
         event.meta = meta;
         return Ok((event, true));
@@ -94,11 +88,9 @@ pub fn event(
     }
     let (id, event_type) = match proof {
         Proof::Github(delivery) => (Some(delivery.id), format!("com.github.{}", delivery.event)),
-        Proof::Standard(id) => (Some(id), TYPE.to_owned()),
-        Proof::Token => {
-            let named = webhook.id_header.as_deref().and_then(|name| text(&parts.headers, name));
-            (named.filter(|id| is_id(id)), TYPE.to_owned())
-        }
+        Proof::Known(id) => (Some(id), TYPE.to_owned()),
+        Proof::Token => (named(webhook, parts), TYPE.to_owned()),
+        Proof::Signed(digest) => (named(webhook, parts).or(digest), TYPE.to_owned()),
     };
     let dedupe = id.is_some();
     let event = Event {
@@ -116,8 +108,18 @@ pub fn event(
     Ok((event, dedupe))
 }
 
+/// The id in the header that the trigger names.
+fn named(webhook: &Webhook, parts: &Parts) -> Option<String> {
+    let named = webhook.id_header.as_deref().and_then(|name| text(&parts.headers, name));
+    named.filter(|id| is_id(id))
+}
+
 /// Method, path below the hook and query, then the headers in lower case.
-fn meta(parts: &Parts, path: &str) -> Attributes {
+fn meta(parts: &Parts, path: &str, verify: &Verify) -> Attributes {
+    let signature = match verify {
+        Verify::Hmac { layout, .. } => layout.header.as_str(),
+        _ => "",
+    };
     let mut meta: Attributes = vec![("method".into(), parts.method.as_str().into()), ("path".into(), path.into())];
     if let Some(query) = parts.uri.query() {
         meta.push(("query".into(), query.into()));
@@ -125,7 +127,7 @@ fn meta(parts: &Parts, path: &str) -> Attributes {
     for (name, value) in &parts.headers {
         let name = name.as_str();
         // A header cannot pass for one of the three above.
-        if !NOT_STORED.contains(&name) && !["method", "path", "query"].contains(&name) {
+        if !NOT_STORED.contains(&name) && name != signature && !["method", "path", "query"].contains(&name) {
             meta.push((name.into(), String::from_utf8_lossy(value.as_bytes()).into_owned()));
         }
     }
@@ -320,6 +322,7 @@ fn percent_decoded(text: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::verify::Delivery;
     use super::*;
     use http::Request;
 
@@ -390,7 +393,7 @@ mod tests {
     #[test]
     fn signed_requests_are_known_by_their_own_id() {
         let secret = || "s".parse().unwrap();
-        let proof = Proof::Standard("msg_1".into());
+        let proof = Proof::Known("msg_1".into());
         let (event, dedupe) =
             made(&webhook(Verify::StandardWebhooks { secret: secret() }, None), proof, &[], "x").unwrap();
         assert_eq!((event.id.as_str(), event.event_type.as_str(), dedupe), ("msg_1", "jackfield.webhook", true));
@@ -432,7 +435,7 @@ mod tests {
     #[test]
     fn threat_041_an_unsigned_header_gives_a_signed_request_no_other_id() {
         let hook = webhook(Verify::StandardWebhooks { secret: "s".parse().unwrap() }, None);
-        let (event, _) = made(&hook, Proof::Standard("msg_1".into()), &BINARY, "x").unwrap();
+        let (event, _) = made(&hook, Proof::Known("msg_1".into()), &BINARY, "x").unwrap();
         assert_eq!([&*event.id, &*event.source], ["msg_1", "/hooks/crm/announced"]);
     }
 

@@ -25,7 +25,7 @@ use jackfield_core::event::Event;
 use jackfield_core::intake::{Incoming, Intake, IntakeError, Releases};
 use jackfield_core::metrics::{Metrics, TriggerResult};
 use jackfield_core::outside::Outside;
-use jackfield_core::release::{TriggerKind, Verify, Webhook};
+use jackfield_core::release::{TriggerKind, Webhook};
 use tokio_util::sync::CancellationToken;
 
 use crate::app::Host;
@@ -33,9 +33,9 @@ use crate::hold::Hold;
 use crate::listeners::BodyTooSlow;
 
 use answer::Refusal;
-use event::Proof;
 pub use hooks::Hooks;
 use hooks::Known;
+use verify::Proof;
 
 /// The longest `wait=`.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
@@ -154,17 +154,7 @@ impl Context<'_> {
                 return Err(self.refuse(active, Refusal::Unavailable("the request cannot be verified now")));
             }
         };
-        let checked = match &active.webhook.verify {
-            Verify::Token => return Ok(Proof::Token),
-            Verify::StandardWebhooks { .. } => {
-                verify::standard_webhooks(&secret, &parts.headers, body, self.clock.now())
-                    .map(|checked| checked.map(Proof::Standard))
-            }
-            Verify::Github { .. } => {
-                verify::github(&secret, &parts.headers, body).map(|checked| checked.map(Proof::Github))
-            }
-        };
-        match checked {
+        match verify::check(&active.webhook, &secret, &parts.headers, body, self.clock.now()) {
             Ok(Ok(proof)) => Ok(proof),
             Ok(Err(why)) => {
                 tracing::info!(%scope, %trigger, %why, "a webhook request was not genuine");

@@ -15,7 +15,7 @@ use jackfield_core::hatch::testing::{Rig, RigOptions, name};
 use jackfield_core::ids::{RunId, Scope};
 use jackfield_core::intake::Ended;
 use jackfield_core::limits::Limits;
-use jackfield_core::release::{Component, Manifest, Trigger, Version};
+use jackfield_core::release::{Component, Manifest, Trigger, Verify, Version};
 use jackfield_core::retry::RetryPolicy;
 use jackfield_core::run::RunState;
 use jackfield_core::store::queue::RunFilter;

@@ -1,59 +1,22 @@
-//! How a webhook request is known to be genuine: Standard Webhooks and GitHub's signatures.
-//!
-//! Works on the bytes as received. Not here: where secrets are kept, nor what is answered: 401, without
-//! telling the peer which of these it was.
-
-use std::time::Duration;
+//! Standard Webhooks: `webhook-id`, `webhook-timestamp`, `webhook-signature`.
 
 use base64::Engine as _;
 use base64::engine::GeneralPurpose;
 use base64::engine::general_purpose::STANDARD;
 use base64::engine::{DecodePaddingMode, general_purpose};
-use hmac::{Hmac, KeyInit as _, Mac as _};
 use http::HeaderMap;
 use jackfield_core::clock::Timestamp;
+use jackfield_core::release::verify::{Algorithm, SignedTime, TimeFormat};
 use secrecy::{ExposeSecret as _, SecretString};
-use sha2::Sha256;
-use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
-/// How far a signed timestamp may lie from now, in either direction.
-pub const TOLERANCE: Duration = Duration::from_secs(300);
-/// Signatures in one request. Senders list two while they change a secret; more are guesses.
-const SIGNATURES: usize = 16;
-/// The longest id that identifies an event, in bytes.
-const ID_BYTES: usize = 256;
+use super::{BadSecret, BadSignature, DeliveryId, Expected, SIGNATURES, is_id, single, time};
 
 /// Secrets are written with and without padding.
 const LENIENT: GeneralPurpose = GeneralPurpose::new(
     &base64::alphabet::STANDARD,
     general_purpose::GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
-
-/// Why a request is not taken for genuine. For the log; the peer is not told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum BadSignature {
-    /// A header that the scheme needs is absent, or there twice.
-    #[error("the header {0} is missing or repeated")]
-    Missing(&'static str),
-    /// A header does not read as the scheme says.
-    #[error("the header {0} is malformed")]
-    Malformed(&'static str),
-    /// The timestamp is out of tolerance: it may be a replay.
-    #[error("the timestamp is more than five minutes from now")]
-    Stale,
-    /// No listed signature is right.
-    #[error("no signature matches")]
-    Mismatch,
-}
-
-/// The stored secret is not one of the scheme's. The operator's to mend, never the peer's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct BadSecret(&'static str);
-
-/// A genuine request's own id: the same for a redelivery.
-pub type DeliveryId = String;
 
 /// Checks a request by the Standard Webhooks specification and gives its `webhook-id`.
 ///
@@ -103,106 +66,27 @@ fn check_standard(
     let written = single(headers, "webhook-timestamp")?;
     let signatures = single(headers, "webhook-signature")?;
 
-    let digits = !written.is_empty() && written.bytes().all(|byte| byte.is_ascii_digit());
-    let seconds: Option<i64> = if digits { written.parse().ok() } else { None };
-    let millis = seconds.and_then(|seconds| seconds.checked_mul(1000));
-    let at = Timestamp(millis.ok_or(BadSignature::Malformed("webhook-timestamp"))?);
-    if now.since(at).max(at.since(now)) > TOLERANCE {
+    let at = time(written, TimeFormat::Unix).ok_or(BadSignature::Malformed("webhook-timestamp"))?;
+    if now.since(at).max(at.since(now)) > SignedTime::TOLERANCE {
         return Err(BadSignature::Stale);
     }
 
-    let expected: Vec<[u8; 32]> =
-        keys.iter().map(|key| mac(key, &[id.as_bytes(), b".", written.as_bytes(), b".", body])).collect();
-    let mut genuine = subtle::Choice::from(0);
+    let text = [id.as_bytes(), b".", written.as_bytes(), b".", body];
+    let mut expected = Expected::new(Algorithm::Sha256, keys, &text);
     for (index, signature) in signatures.split(' ').filter(|s| !s.is_empty()).enumerate() {
         if index == SIGNATURES {
             return Err(BadSignature::Malformed("webhook-signature"));
         }
         let Some(encoded) = signature.strip_prefix("v1,") else { continue };
         let Ok(given) = STANDARD.decode(encoded) else { continue };
-        for expected in &expected {
-            genuine |= expected.as_slice().ct_eq(&given);
-        }
+        expected.compare(&given);
     }
-    if bool::from(genuine) { Ok(id.to_owned()) } else { Err(BadSignature::Mismatch) }
-}
-
-/// What GitHub says of a delivery.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Delivery {
-    /// `X-GitHub-Delivery`
-    pub id: DeliveryId,
-    /// `X-GitHub-Event`, such as `issues`.
-    pub event: String,
-}
-
-/// Checks a request by GitHub's `X-Hub-Signature-256` and gives what the delivery says of itself.
-///
-/// GitHub signs the body alone, without a timestamp: a replay is known by its delivery id.
-///
-/// # Errors
-///
-/// The secret will not do; or within, why the request is not genuine.
-///
-/// Source: GitHub, "Validating webhook deliveries".
-pub fn github(
-    secret: &SecretString,
-    headers: &HeaderMap,
-    body: &[u8],
-) -> Result<Result<Delivery, BadSignature>, BadSecret> {
-    let key = secret.expose_secret().trim_ascii();
-    if key.is_empty() {
-        return Err(BadSecret("the secret is empty, so anybody could sign"));
-    }
-    Ok(check_github(key.as_bytes(), headers, body))
-}
-
-fn check_github(key: &[u8], headers: &HeaderMap, body: &[u8]) -> Result<Delivery, BadSignature> {
-    const SIGNATURE: &str = "x-hub-signature-256";
-    let signature = single(headers, SIGNATURE)?;
-    let hex = signature.strip_prefix("sha256=").ok_or(BadSignature::Malformed(SIGNATURE))?;
-    let given = data_encoding::HEXLOWER_PERMISSIVE.decode(hex.as_bytes());
-    let given = given.map_err(|_| BadSignature::Malformed(SIGNATURE))?;
-    if !bool::from(mac(key, &[body]).as_slice().ct_eq(&given)) {
-        return Err(BadSignature::Mismatch);
-    }
-    let id = single(headers, "x-github-delivery")?;
-    if !is_id(id) {
-        return Err(BadSignature::Malformed("x-github-delivery"));
-    }
-    let event = single(headers, "x-github-event")?;
-    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
-    if event.is_empty() || event.len() > 64 || !event.bytes().all(plain) {
-        return Err(BadSignature::Malformed("x-github-event"));
-    }
-    Ok(Delivery { id: id.to_owned(), event: event.to_owned() })
-}
-
-/// Whether text can identify an event: visible ASCII, not too long.
-#[must_use]
-pub fn is_id(text: &str) -> bool {
-    !text.is_empty() && text.len() <= ID_BYTES && text.bytes().all(|byte| byte.is_ascii_graphic())
-}
-
-fn mac(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
-    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes a key of any length");
-    for part in parts {
-        mac.update(part);
-    }
-    mac.finalize().into_bytes().into()
-}
-
-/// The value of a header that must be there once.
-fn single<'h>(headers: &'h HeaderMap, name: &'static str) -> Result<&'h str, BadSignature> {
-    let mut values = headers.get_all(name).iter();
-    match (values.next(), values.next()) {
-        (Some(value), None) => value.to_str().map_err(|_| BadSignature::Malformed(name)),
-        _ => Err(BadSignature::Missing(name)),
-    }
+    expected.met().map(|()| id.to_owned())
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::mac;
     use super::*;
 
     const KEY: &[u8] = b"a key of exactly 32 bytes, no mo";
@@ -210,7 +94,10 @@ mod tests {
     const NOW: i64 = 1_767_225_600;
 
     fn sign(key: &[u8], id: &str, at: &str, body: &[u8]) -> String {
-        format!("v1,{}", STANDARD.encode(mac(key, &[id.as_bytes(), b".", at.as_bytes(), b".", body])))
+        format!(
+            "v1,{}",
+            STANDARD.encode(mac(Algorithm::Sha256, key, &[id.as_bytes(), b".", at.as_bytes(), b".", body]))
+        )
     }
 
     fn standard(pairs: &[(&'static str, &str)], secret: &str, body: &[u8]) -> Result<String, BadSignature> {
@@ -343,44 +230,6 @@ mod tests {
         for bad in ["", "  ", "whsec_", "whsec_AAAA", "whsec_!!", "a key of exactly 32 bytes, no mo"] {
             let got = standard_webhooks(&SecretString::from(bad), &HeaderMap::new(), b"", Timestamp(0));
             assert!(got.is_err(), "{bad:?}");
-        }
-        assert!(github(&SecretString::from(""), &HeaderMap::new(), b"").is_err());
-    }
-
-    fn hub(pairs: &[(&'static str, &str)]) -> Result<Delivery, BadSignature> {
-        let mut headers = HeaderMap::new();
-        for (name, value) in pairs {
-            headers.append(*name, value.parse().unwrap());
-        }
-        github(&SecretString::from("It's a Secret to Everybody"), &headers, b"Hello, World!").unwrap()
-    }
-
-    /// The values are those of GitHub's own documentation.
-    #[test]
-    fn threat_041_github() {
-        use BadSignature::{Malformed, Mismatch, Missing};
-        let good = "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17";
-        let (id, event) = (("x-github-delivery", "72d3162e-cc78"), ("x-github-event", "issues"));
-        let delivery = Delivery { id: "72d3162e-cc78".into(), event: "issues".into() };
-        assert_eq!(hub(&[("x-hub-signature-256", good), id, event]), Ok(delivery));
-
-        let forged = good.replace("757107", "757108");
-        assert_eq!(hub(&[("x-hub-signature-256", &forged), id, event]), Err(Mismatch));
-        assert!(hub(&[("x-hub-signature-256", &good[..40]), id, event]).is_err());
-        assert_eq!(hub(&[("x-hub-signature-256", "sha256="), id, event]), Err(Mismatch));
-        for malformed in ["sha1=757107ea0eb2509fc211221cce984b8a37570b6d", &good[7..], "sha256=zz", ""] {
-            let got = hub(&[("x-hub-signature-256", malformed), id, event]);
-            assert_eq!(got, Err(Malformed("x-hub-signature-256")), "{malformed:?}");
-        }
-        // SHA-1 alone is not enough, and two signatures are one too many.
-        assert_eq!(hub(&[("x-hub-signature", good), id, event]), Err(Missing("x-hub-signature-256")));
-        let twice = [("x-hub-signature-256", good), ("x-hub-signature-256", good), id, event];
-        assert_eq!(hub(&twice), Err(Missing("x-hub-signature-256")));
-
-        assert_eq!(hub(&[("x-hub-signature-256", good), event]), Err(Missing("x-github-delivery")));
-        for odd in ["", "Issues", "a b", "../x", &"a".repeat(65)] {
-            let got = hub(&[("x-hub-signature-256", good), id, ("x-github-event", odd)]);
-            assert_eq!(got, Err(Malformed("x-github-event")), "{odd:?}");
         }
     }
 }

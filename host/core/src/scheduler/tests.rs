@@ -92,7 +92,7 @@ impl World {
         self.store.add_artifact(inspection, now).await.unwrap();
         let version = Version { number: 0, manifest, artifacts: [(name("main"), digest)].into() };
         let number = self.store.add_version(version, now).await.unwrap();
-        self.store.release(name("dev"), name("demo"), number, vec![], now).await.unwrap();
+        self.store.release(name("dev"), name("demo"), number, vec![], "tester".into(), now).await.unwrap();
         self.releases.refresh().await.unwrap();
     }
 

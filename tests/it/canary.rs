@@ -253,6 +253,8 @@ async fn every_answer(api: &Api, ids: &Value, canaries: &[Canary]) {
     let known = |name: &str| match name {
         "environment" => "dev".to_owned(),
         "integration" => "probe".to_owned(),
+        "trigger" => "hook".to_owned(),
+        "version" => "1".to_owned(),
         other => ids[other].as_str().unwrap_or("x").to_owned(),
     };
     let mut asked = Vec::new();

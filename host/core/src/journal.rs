@@ -679,7 +679,7 @@ fn encode_into(buffer: &mut Vec<u8>, record: &Record) {
     record.serialize(&mut writer).expect("records hold nothing that MessagePack lacks, and memory does not fail");
 }
 
-fn encode(records: &[Record]) -> Vec<u8> {
+pub(crate) fn encode(records: &[Record]) -> Vec<u8> {
     let mut bytes = vec![FORMAT];
     for record in records {
         encode_into(&mut bytes, record);

@@ -20,6 +20,7 @@ use crate::executor::{Executor, ExecutorParts};
 use crate::grant::Grants;
 use crate::ids::Scope;
 use crate::intake::{Intake, Releases};
+use crate::journal::{self, Chunk, Record};
 use crate::limits::Limits;
 use crate::lock::locked;
 use crate::logs::{LogRetention, Logs};
@@ -316,6 +317,12 @@ pub fn event(data: &'static str) -> Event {
         meta: vec![],
         data: Bytes::from_static(data.as_bytes()),
     }
+}
+
+/// A chunk of a journal with these records: for a journal that was cut where a test says.
+#[must_use]
+pub fn chunk(number: u32, records: &[Record]) -> Chunk {
+    Chunk { number, bytes: journal::encode(records) }
 }
 
 /// A name that is known to be good.

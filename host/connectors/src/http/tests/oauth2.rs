@@ -70,7 +70,7 @@ fn settings(base: &str, more: Value) -> Value {
         "type": "oauth2", "token_url": format!("{base}/token"), "client_id": "jackfield", "secret": "client",
     });
     credential.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-    json!({ "base_url": base, "credential": credential, "test_path": "/things" })
+    json!({ "base_url": base, "credential": credential, "test": "GET /things" })
 }
 
 fn none() -> Value {

@@ -355,7 +355,7 @@ async fn a_test_says_how_it_went_with_the_token() {
     let both = Both::start(|n| Answer::Keep(given(n, "")), |_| false).await;
     let findings = tested(&both, json!({ "scopes": "asked" })).await;
     found(&findings, "token", true, "it is not told when it expires, scopes `asked`");
-    found(&findings, "credential", false, "not accepted (secret `client`): GET /things answered 401");
+    found(&findings, "credential", false, "not accepted: GET /things answered 401");
     let dead = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let findings = tested(&both, json!({ "token_url": format!("http://{dead}/t?k=hush") })).await;
     found(&findings, "token", false, "refused the connection");

@@ -10,6 +10,7 @@ pub mod clock;
 pub mod diff;
 pub mod event;
 pub mod executor;
+pub mod gauntlet;
 pub mod grant;
 pub mod hatch;
 pub mod ids;

@@ -9,6 +9,7 @@ mod durability;
 mod flood;
 mod house_rules;
 mod keys;
+mod languages;
 mod limits;
 mod metrics;
 mod polyglot;

@@ -21,7 +21,7 @@ fn set(capabilities: &[Capability]) -> Set {
 
 #[test]
 fn every_set_links_and_links_only_what_it_has() {
-    let engine = crate::engine::compiling(&crate::engine::EngineOptions::default()).unwrap();
+    let engine = crate::engine::compiling(&crate::engine::EngineOptions::default(), None).unwrap();
     let linkers = Linkers::new(engine);
     for bits in 0..Set::COUNT {
         let linker = linkers.get(Set(u8::try_from(bits).unwrap())).unwrap();

@@ -16,6 +16,7 @@ use tracing::{Instrument as _, Span, field, info, warn};
 
 use crate::clock::{Clock, Rng, Timestamp};
 use crate::event::Output;
+use crate::gauntlet::{Bug, bug};
 use crate::hatch::{Closing, Hatch, Stop};
 use crate::ids::{IntegrationName, RunId, VersionNumber};
 use crate::intake::{Ended, Intake};
@@ -253,7 +254,12 @@ impl Executor {
     }
 
     async fn version(&self, target: &Target) -> Result<Arc<Version>, HostFault> {
-        let key = (target.integration.clone(), target.version);
+        let mut key = (target.integration.clone(), target.version);
+        if bug(Bug::NotPinned)
+            && let Some(active) = self.parts.intake.releases().active(&target.scope())
+        {
+            key.1 = active.version.number;
+        }
         if let Some(version) = locked(&self.versions).get(&key) {
             return Ok(Arc::clone(version));
         }

@@ -165,6 +165,11 @@ impl Intake {
         Arc::new(Self { store, releases, clock, rng, metrics, waiting: Mutex::default() })
     }
 
+    /// What is active.
+    pub(crate) fn releases(&self) -> &Releases {
+        &self.releases
+    }
+
     /// Stores a trigger's events as runs of its component. Durable when it answers.
     ///
     /// # Errors

@@ -18,6 +18,7 @@ use super::readers::Readers;
 use super::reserve::Reserve;
 use super::writer::{Counters, Health, Line, Writer};
 use super::{Inner, SqliteOptions, SqliteStore, backup, claims, migrate};
+use crate::gauntlet::{Bug, bug};
 
 /// The size of a page in the database.
 pub(super) const PAGE_BYTES: u32 = 4096;
@@ -213,6 +214,9 @@ fn connect(file: &Path, fresh: bool) -> Result<Connection, OpenError> {
          PRAGMA trusted_schema = OFF;
          PRAGMA secure_delete = FAST;",
     )?;
+    if bug(Bug::SyncNormal) {
+        conn.execute_batch("PRAGMA synchronous = NORMAL")?;
+    }
     let mode: String = conn.query_row("PRAGMA journal_mode", [], |row| row.get(0))?;
     if mode != "wal" {
         return Err(OpenError::Database(format!(

@@ -18,6 +18,7 @@ use super::fault::{Fault, Reach};
 use super::ledger::Ledger;
 use super::reserve::Reserve;
 use super::upkeep;
+use crate::gauntlet::{Bug, bug};
 use crate::store::StoreError;
 use crate::store::queue::{Claim, Room};
 
@@ -55,13 +56,13 @@ pub(super) struct Counters {
 trait Work: Send {
     fn run(&mut self, ledger: &mut Ledger) -> Result<(), Fault>;
     fn refuse(&mut self, why: StoreError);
-    fn answer(self: Box<Self>);
+    fn answer(&mut self);
 }
 
 struct Job<T, F> {
     act: F,
     answer: Option<Result<T, StoreError>>,
-    reply: oneshot::Sender<Result<T, StoreError>>,
+    reply: Option<oneshot::Sender<Result<T, StoreError>>>,
 }
 
 impl<T, F> Work for Job<T, F>
@@ -79,10 +80,10 @@ where
         self.answer = Some(Err(why));
     }
 
-    fn answer(self: Box<Self>) {
-        if let Some(answer) = self.answer {
+    fn answer(&mut self) {
+        if let Some((answer, reply)) = self.answer.take().zip(self.reply.take()) {
             // Nobody waits any more: the command is carried out all the same.
-            let _ = self.reply.send(answer);
+            let _ = reply.send(answer);
         }
     }
 }
@@ -127,7 +128,7 @@ impl Line {
         F: FnMut(&mut Ledger) -> Result<T, Fault> + Send + 'static,
     {
         let (reply, receiver) = oneshot::channel();
-        let work = Box::new(Job { act, answer: None, reply });
+        let work = Box::new(Job { act, answer: None, reply: Some(reply) });
         // If the writer is gone, the reply is dropped with the command, and its receiver says so.
         let _ = self.sender.send(Command::Order(Order { work, weight, frees }));
         receiver
@@ -281,7 +282,7 @@ impl Writer {
     /// How long to wait for a command before the clock is looked at; for ever if nobody waits for a run.
     fn patience(&mut self) -> Option<Duration> {
         self.parked.retain(|ParkedClaim(parked)| !parked.reply.is_closed());
-        if self.parked.is_empty() {
+        if self.parked.is_empty() || bug(Bug::LostWakeUp) {
             return None;
         }
         let now = self.ledger.options.clock.now();
@@ -293,7 +294,7 @@ impl Writer {
     fn batch(&mut self, mut orders: Vec<Order>) -> Result<(), String> {
         match self.transaction(&mut orders) {
             Ok(answered) => {
-                for order in orders {
+                for mut order in orders {
                     order.work.answer();
                 }
                 for (reply, claims) in answered {
@@ -362,6 +363,9 @@ impl Writer {
             if let Err(why) = done {
                 order.work.refuse(why);
             }
+            if bug(Bug::AckBeforeCommit) {
+                order.work.answer();
+            }
         }
         let served = self.serve(begun)?;
         if *begun {
@@ -411,7 +415,7 @@ impl Writer {
         }
         self.upkeep_at = Some(Instant::now());
         let (reply, _) = oneshot::channel();
-        let work = Box::new(Job { act: upkeep::forget_some, answer: None, reply });
+        let work = Box::new(Job { act: upkeep::forget_some, answer: None, reply: Some(reply) });
         self.batch(vec![Order { work, weight: 0, frees: false }])
     }
 

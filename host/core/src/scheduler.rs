@@ -96,9 +96,10 @@ impl Scheduler {
                 }
             }
             tokio::select! {
+                biased;
                 () = stop.cancelled() => return Ok(()),
-                () = self.clock.sleep(self.pause()) => {}
                 _ = changed.changed() => {}
+                () = self.clock.sleep(self.pause()) => {}
             }
         }
     }

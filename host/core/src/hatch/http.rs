@@ -6,6 +6,7 @@ use std::time::Duration;
 use url::Url;
 
 use super::{Begun, Hatch, Stop};
+use crate::clock::within;
 use crate::gauntlet::{Bug, bug};
 use crate::grant::{Capability, HttpGrant, below};
 use crate::ids::ConnectionName;
@@ -182,7 +183,7 @@ impl Hatch {
     /// Intent, pace, and the exchange itself, repeated while it is in doubt and may be.
     async fn exchange(&self, begun: &Begun, checked: &Checked, call: &HttpCall) -> Result<(Verdict, HttpAnswer), Stop> {
         let both = async { (self.in_flight.acquire().await, self.shared_in_flight.acquire().await) };
-        let Ok((Ok(_one), Ok(_other))) = tokio::time::timeout(self.time_left(), both).await else {
+        let Some((Ok(_one), Ok(_other))) = within(&*self.outside.clock, self.time_left(), both).await else {
             let text = "too many calls of this integration are in flight (limits.in_flight)";
             return Ok((Verdict::NotExecuted, Err(HttpError::Unavailable(text.into()))));
         };

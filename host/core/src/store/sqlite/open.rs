@@ -135,7 +135,7 @@ pub(super) fn open(folder: &Path, options: SqliteOptions) -> Result<SqliteStore,
         OpenOptions::new().write(true).truncate(true).open(mark).map_err(at(mark))?;
     }
 
-    let (line, inbox) = Line::new();
+    let (line, inbox) = Line::new(None);
     let (health, watching) = watch::channel(Health::Working);
     let writer = Writer {
         ledger,
@@ -143,7 +143,7 @@ pub(super) fn open(folder: &Path, options: SqliteOptions) -> Result<SqliteStore,
         reserve,
         health,
         counters: Arc::clone(&counters),
-        lock,
+        lock: Some(lock),
         parked: VecDeque::new(),
         upkeep_at: None,
         carried: 0,
@@ -153,15 +153,15 @@ pub(super) fn open(folder: &Path, options: SqliteOptions) -> Result<SqliteStore,
         line,
         health: watching,
         counters,
-        quick: Readers::new(file.clone(), 3),
-        slow: Readers::new(file.clone(), 2),
+        quick: Some(Readers::new(file.clone(), 3)),
+        slow: Some(Readers::new(file.clone(), 2)),
         options,
         file,
     })))
 }
 
 /// Takes over what is on disk, in one transaction.
-fn take_over(ledger: &mut Ledger, marked: bool) -> Result<(), Fault> {
+pub(super) fn take_over(ledger: &mut Ledger, marked: bool) -> Result<(), Fault> {
     let done = ledger.conn.execute_batch("BEGIN IMMEDIATE").map_err(Fault::from).and_then(|()| {
         claims::take_over(ledger, marked)?;
         ledger.flush()?;

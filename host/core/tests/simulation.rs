@@ -69,3 +69,38 @@ fn one_seed() {
     seen.lines.iter().for_each(|line| println!("{line}"));
     assert!(seen.broken.is_empty(), "{}", seen.broken.join("\n"));
 }
+
+/// The bugs that an hour of simulation can show, and what shows that nothing else was found.
+const FINDS: [(&str, &[&str]); 9] = [
+    ("ack-before-commit", &["I1"]),
+    ("no-intent", &["I3"]),
+    ("result-before-send", &["I1", "I2", "I6"]),
+    ("no-fencing", &["I2", "I3", "I4", "I6"]),
+    ("cron-key-missing", &["I5"]),
+    ("new-key-on-retry", &["I3"]),
+    ("lost-wake-up", &["I10"]),
+    ("no-argument-check", &["I6"]),
+    ("not-pinned", &["P1"]),
+];
+
+/// The testers are tested: each bug is found within the seeds of a short run.
+#[test]
+fn every_seeded_bug_is_found() {
+    let mut missed = Vec::new();
+    for (bug, rules) in FINDS {
+        let _armed = simulation::sweep::armed(Some(bug));
+        let found = sweep(0..SHORT, |seen| seen.broken.is_empty());
+        match found.iter().find(|seen| !seen.broken.is_empty()) {
+            None => missed.push(format!("{bug} was not found within {SHORT} seeds")),
+            Some(seen) => {
+                let first = seen.broken.iter().find(|what| rules.iter().any(|rule| what.starts_with(rule)));
+                let Some(first) = first else {
+                    missed.push(format!("{bug} was found as something else: {:?}", seen.broken));
+                    continue;
+                };
+                println!("{bug}: found by seed {}, the {}th: {first}\n  {}", seen.seed, seen.seed + 1, command(seen.seed, Some(bug)));
+            }
+        }
+    }
+    assert_eq!(missed, Vec::<String>::new());
+}

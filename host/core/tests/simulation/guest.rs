@@ -61,13 +61,14 @@ pub(crate) struct Program {
 }
 
 impl Program {
-    /// The program of an event's data: `post,get,count …`, or a number for one that is thrown. The same
-    /// data is another program in another artifact.
+    /// The program of an event's data: words such as `keyed,get,count`, or whatever is thrown for it. The
+    /// same data is another program in another artifact.
     pub(crate) fn of(data: &str, artifact: u64) -> Self {
-        match data.parse() {
-            Ok(seed) => Self::thrown(&mut Dice::new(seed, artifact)),
-            Err(_) => Self::written(data),
+        if data.starts_with(|c: char| c.is_ascii_lowercase()) {
+            return Self::written(data);
         }
+        let seed = data.bytes().fold(0_u64, |sum, byte| (sum ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+        Self::thrown(&mut Dice::new(seed, artifact))
     }
 
     fn thrown(dice: &mut Dice) -> Self {

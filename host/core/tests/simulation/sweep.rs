@@ -25,9 +25,7 @@ pub(crate) struct Seen {
 pub(crate) fn live(seed: u64, keep: bool) -> Seen {
     let mut world = World::of(seed, keep);
     world.live();
-    if world.ledger.book().broken.is_empty() {
-        world.check();
-    }
+    world.check();
     let (sum, lines) = world.ledger.trace();
     let broken = world.ledger.book().broken.clone();
     Seen { seed, broken, lived: world.now(), runs: world.clients.len(), sum, lines }

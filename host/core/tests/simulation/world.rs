@@ -291,11 +291,7 @@ impl World {
         self.work();
         let planned = self.queue.first_key_value().map(|((when, _), _)| *when);
         let next = [planned, self.time.next(), self.look].into_iter().flatten().min();
-        let Some(next) = next else {
-            self.ledger.broke("I10: nothing will ever happen again".into());
-            self.finished = true;
-            return;
-        };
+        let Some(next) = next else { panic!("nothing will ever happen again") };
         self.time.advance(next);
         if self.look.is_some_and(|look| look <= next) {
             self.look = None;

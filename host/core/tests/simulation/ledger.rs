@@ -49,6 +49,8 @@ pub(crate) struct Book {
     pub(crate) boot: u64,
     /// Commits that the store refused: what was on its way to disk then may not be there.
     pub(crate) refusals: u64,
+    /// Nothing can be written now.
+    pub(crate) full: bool,
     pub(crate) effects: BTreeMap<Call, Vec<Effect>>,
     keys: HashMap<(Call, String), String>,
     seen: HashMap<Call, Seen>,
@@ -138,8 +140,9 @@ impl Ledger {
                 book.fickle.insert(run);
             }
             // Whatever the attempt before saw is on disk: it ended in this process, and no commit failed.
-            let refusals = book.refusals;
-            book.seen.retain(|(of, _), seen| *of != run || seen.recorded || (seen.boot == boot && seen.refusals == refusals));
+            let (refusals, full) = (book.refusals, book.full);
+            let sure = |seen: &Seen| seen.boot == boot && seen.refusals == refusals && !full;
+            book.seen.retain(|(of, _), seen| *of != run || seen.recorded || sure(seen));
             book.seen.iter_mut().filter(|((of, _), _)| *of == run).for_each(|(_, seen)| seen.recorded = true);
         }
         broken.into_iter().for_each(|what| self.broke(what));

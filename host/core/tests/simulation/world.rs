@@ -371,13 +371,16 @@ impl World {
                 self.ledger.say(format_args!("the disk is full: {full}"));
                 self.disk.set_full(full);
                 // What could not be written then is not on disk.
-                self.ledger.book().refusals += 1;
+                let mut book = self.ledger.book();
+                book.refusals += 1;
+                book.full = full;
             }
             Happens::Calms => {
                 self.ledger.say(format_args!("calm"));
                 self.calm = true;
                 self.dying = None;
                 self.disk.set_full(false);
+                self.ledger.book().full = false;
                 self.at(self.now(), Happens::Looks);
             }
             Happens::Looks => self.looks(),

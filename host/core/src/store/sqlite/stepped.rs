@@ -71,6 +71,7 @@ impl SqliteStore {
             counters: Arc::clone(&counters),
             lock: None,
             parked: VecDeque::new(),
+            returned: Vec::new(),
             upkeep_at: None,
             carried: 0,
         };
@@ -169,9 +170,9 @@ impl ByHand {
         let Writer { ledger, inbox, reserve, health, counters, lock, .. } = writer;
         let mut ledger = Ledger::load(ledger.conn, Arc::clone(&self.options))?;
         open::take_over(&mut ledger, marked)?;
-        let (parked, upkeep_at, carried) = (VecDeque::new(), None, 0);
+        let (parked, returned, upkeep_at, carried) = (VecDeque::new(), Vec::new(), None, 0);
         self.writer =
-            Some(Writer { ledger, inbox, reserve, health, counters, lock, parked, upkeep_at, carried });
+            Some(Writer { ledger, inbox, reserve, health, counters, lock, parked, returned, upkeep_at, carried });
         Ok(())
     }
 

@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::{Clock, Timestamp};
 use crate::event::Event;
+use crate::gauntlet::{Bug, bug};
 use crate::ids::{Scope, TriggerName};
 use crate::intake::{Intake, Releases};
 use crate::metrics::{Metrics, TriggerResult};
@@ -95,9 +96,10 @@ impl Scheduler {
                 }
             }
             tokio::select! {
+                biased;
                 () = stop.cancelled() => return Ok(()),
-                () = self.clock.sleep(self.pause()) => {}
                 _ = changed.changed() => {}
+                () = self.clock.sleep(self.pause()) => {}
             }
         }
     }
@@ -241,7 +243,8 @@ impl Scheduler {
             let missed = cursor.passed.saturating_add(late);
             let mut event = event(scope, trigger, schedule.zone(), due.to, previous, missed);
             event.id = due.to.to_string();
-            Some(self.intake.new_run(scope, &line.release, &trigger.component, &trigger.name, event, true)?)
+            let dedupe = !bug(Bug::CronKeyMissing);
+            Some(self.intake.new_run(scope, &line.release, &trigger.component, &trigger.name, event, dedupe)?)
         } else {
             None
         };

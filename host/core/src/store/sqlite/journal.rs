@@ -8,6 +8,7 @@ use super::checksum::checksum;
 use super::fault::Fault;
 use super::ledger::Ledger;
 use super::ready::{Entry, Place};
+use crate::gauntlet::crash_point;
 use crate::ids::RunId;
 use crate::journal::{Chunk, Cut};
 use crate::store::journal::JournalStore;
@@ -67,6 +68,7 @@ pub(super) fn cut(conn: &Connection, run: RunId, chunks: u32, cut: &Cut) -> Resu
     }
     conn.prepare_cached("DELETE FROM journal WHERE run = ?1 AND number >= ?2")?
         .execute(params![run.to_bytes(), cut.keep])?;
+    crash_point("cut-before-commit");
     match &cut.then {
         Some(chunk) if chunk.number != cut.keep => Err(gap(run, chunk.number, cut.keep)),
         Some(chunk) => write(conn, run, chunk),

@@ -18,6 +18,7 @@ use super::readers::Readers;
 use super::reserve::Reserve;
 use super::writer::{Counters, Health, Line, Writer};
 use super::{Inner, SqliteOptions, SqliteStore, backup, claims, migrate};
+use crate::gauntlet::crash_point;
 
 /// The size of a page in the database.
 pub(super) const PAGE_BYTES: u32 = 4096;
@@ -164,7 +165,10 @@ fn take_over(ledger: &mut Ledger, marked: bool) -> Result<(), Fault> {
     let done = ledger.conn.execute_batch("BEGIN IMMEDIATE").map_err(Fault::from).and_then(|()| {
         claims::take_over(ledger, marked)?;
         ledger.flush()?;
-        Ok(ledger.conn.execute_batch("COMMIT")?)
+        crash_point("takeover-before-commit");
+        ledger.conn.execute_batch("COMMIT")?;
+        crash_point("takeover-after-commit");
+        Ok(())
     });
     match done {
         Ok(()) => {

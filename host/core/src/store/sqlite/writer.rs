@@ -18,6 +18,7 @@ use super::fault::{Fault, Reach};
 use super::ledger::Ledger;
 use super::reserve::Reserve;
 use super::upkeep;
+use crate::gauntlet::crash_point;
 use crate::store::StoreError;
 use crate::store::queue::{Claim, Room};
 
@@ -366,7 +367,9 @@ impl Writer {
         let served = self.serve(begun)?;
         if *begun {
             self.ledger.flush().map_err(lost)?;
+            crash_point("batch-before-commit");
             self.ledger.conn.prepare_cached("COMMIT").and_then(|mut s| s.execute([])).map_err(|e| lost(e.into()))?;
+            crash_point("batch-after-commit");
             self.counters.commits.fetch_add(1, Ordering::Relaxed);
         }
         self.ledger.committed();
@@ -427,7 +430,10 @@ impl Writer {
             return Ok(());
         }
         self.carried = frames;
-        match upkeep::checkpoint(&self.ledger.conn).map_err(|e| Fault::from(e).reach()) {
+        crash_point("checkpoint-before");
+        let carried_over = upkeep::checkpoint(&self.ledger.conn);
+        crash_point("checkpoint-after");
+        match carried_over.map_err(|e| Fault::from(e).reach()) {
             Err(Reach::Stop(text)) => Err(text),
             // Full, or somebody reads for long: the log grows until the next time.
             Err(Reach::Full | Reach::Command(_)) | Ok(()) => Ok(()),

@@ -14,9 +14,9 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument as _, Span, field, info, warn};
 
-use crate::clock::{Clock, Rng, Timestamp};
+use crate::clock::{Clock, Rng, Timestamp, within};
 use crate::event::Output;
-use crate::gauntlet::crash_point;
+use crate::gauntlet::{Bug, bug, crash_point};
 use crate::hatch::{Closing, Hatch, Stop};
 use crate::ids::{IntegrationName, RunId, VersionNumber};
 use crate::intake::{Ended, Intake};
@@ -118,12 +118,14 @@ impl Executor {
             };
             if room.slots == 0 {
                 tokio::select! {
+                    biased;
                     () = stop.cancelled() => break Ok(()),
                     () = self.freed.notified() => {}
                 }
                 continue;
             }
             let claims = tokio::select! {
+                biased;
                 () = stop.cancelled() => break Ok(()),
                 // An attempt ended: more fits now.
                 () = self.freed.notified() => continue,
@@ -144,7 +146,7 @@ impl Executor {
             while attempts.try_join_next().is_some() {}
         };
         let rest = async { while attempts.join_next().await.is_some() {} };
-        if ended.is_ok() && tokio::time::timeout(grace, rest).await.is_err() {
+        if ended.is_ok() && within(&*self.parts.clock, grace, rest).await.is_none() {
             let left = self.in_flight();
             info!(left, "the grace time is over; the attempts left are released");
             for running in locked(&self.running).values() {
@@ -255,7 +257,12 @@ impl Executor {
     }
 
     async fn version(&self, target: &Target) -> Result<Arc<Version>, HostFault> {
-        let key = (target.integration.clone(), target.version);
+        let mut key = (target.integration.clone(), target.version);
+        if bug(Bug::NotPinned)
+            && let Some(active) = self.parts.intake.releases().active(&target.scope())
+        {
+            key.1 = active.version.number;
+        }
         if let Some(version) = locked(&self.versions).get(&key) {
             return Ok(Arc::clone(version));
         }

@@ -18,6 +18,7 @@ use serde_bytes::ByteBuf;
 use sha2::{Digest as _, Sha256};
 
 use crate::clock::{Clock, Timestamp};
+use crate::gauntlet::{Bug, bug};
 use crate::grant::Capability;
 
 /// The first byte of every chunk.
@@ -404,7 +405,7 @@ impl Journal {
             };
             return Ok(LookUp::Fresh { generation });
         };
-        if recorded.hash != *hash {
+        if recorded.hash != *hash && !bug(Bug::NoArgumentCheck) {
             let mut actual = format!("{} {}", what.capability, what.text);
             if recorded.what == *what {
                 actual.push_str(" with other arguments");

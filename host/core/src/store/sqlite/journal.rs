@@ -8,7 +8,7 @@ use super::checksum::checksum;
 use super::fault::Fault;
 use super::ledger::Ledger;
 use super::ready::{Entry, Place};
-use crate::gauntlet::crash_point;
+use crate::gauntlet::{Bug, bug, crash_point};
 use crate::ids::RunId;
 use crate::journal::{Chunk, Cut};
 use crate::store::journal::JournalStore;
@@ -34,6 +34,7 @@ impl JournalStore for SqliteStore {
 pub(super) fn owned(ledger: &Ledger, fence: Fence) -> Result<Entry, Fault> {
     match ledger.ready.get(fence.run) {
         Some(entry) if entry.fence == fence.number && matches!(entry.place, Place::Running { .. }) => Ok(*entry),
+        Some(entry) if bug(Bug::NoFencing) => Ok(*entry),
         _ => Err(StoreError::Superseded { run: fence.run }.into()),
     }
 }

@@ -18,7 +18,7 @@ use super::readers::Readers;
 use super::reserve::Reserve;
 use super::writer::{Counters, Health, Line, Writer};
 use super::{Inner, SqliteOptions, SqliteStore, backup, claims, migrate};
-use crate::gauntlet::crash_point;
+use crate::gauntlet::{Bug, bug, crash_point};
 
 /// The size of a page in the database.
 pub(super) const PAGE_BYTES: u32 = 4096;
@@ -135,7 +135,7 @@ pub(super) fn open(folder: &Path, options: SqliteOptions) -> Result<SqliteStore,
         OpenOptions::new().write(true).truncate(true).open(mark).map_err(at(mark))?;
     }
 
-    let (line, inbox) = Line::new();
+    let (line, inbox) = Line::new(None);
     let (health, watching) = watch::channel(Health::Working);
     let writer = Writer {
         ledger,
@@ -143,7 +143,7 @@ pub(super) fn open(folder: &Path, options: SqliteOptions) -> Result<SqliteStore,
         reserve,
         health,
         counters: Arc::clone(&counters),
-        lock,
+        lock: Some(lock),
         parked: VecDeque::new(),
         upkeep_at: None,
         carried: 0,
@@ -153,15 +153,15 @@ pub(super) fn open(folder: &Path, options: SqliteOptions) -> Result<SqliteStore,
         line,
         health: watching,
         counters,
-        quick: Readers::new(file.clone(), 3),
-        slow: Readers::new(file.clone(), 2),
+        quick: Some(Readers::new(file.clone(), 3)),
+        slow: Some(Readers::new(file.clone(), 2)),
         options,
         file,
     })))
 }
 
 /// Takes over what is on disk, in one transaction.
-fn take_over(ledger: &mut Ledger, marked: bool) -> Result<(), Fault> {
+pub(super) fn take_over(ledger: &mut Ledger, marked: bool) -> Result<(), Fault> {
     let done = ledger.conn.execute_batch("BEGIN IMMEDIATE").map_err(Fault::from).and_then(|()| {
         claims::take_over(ledger, marked)?;
         ledger.flush()?;
@@ -217,6 +217,9 @@ fn connect(file: &Path, fresh: bool) -> Result<Connection, OpenError> {
          PRAGMA trusted_schema = OFF;
          PRAGMA secure_delete = FAST;",
     )?;
+    if bug(Bug::SyncNormal) {
+        conn.execute_batch("PRAGMA synchronous = NORMAL")?;
+    }
     let mode: String = conn.query_row("PRAGMA journal_mode", [], |row| row.get(0))?;
     if mode != "wal" {
         return Err(OpenError::Database(format!(

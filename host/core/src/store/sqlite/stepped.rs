@@ -146,8 +146,7 @@ impl ByHand {
         let mut ledger = Ledger::load(ledger.conn, Arc::clone(&self.options))?;
         open::take_over(&mut ledger, marked)?;
         let (parked, upkeep_at, carried) = (VecDeque::new(), None, 0);
-        self.writer =
-            Some(Writer { ledger, inbox, reserve, health, counters, lock, parked, upkeep_at, carried });
+        self.writer = Some(Writer { ledger, inbox, reserve, health, counters, lock, parked, upkeep_at, carried });
         Ok(())
     }
 

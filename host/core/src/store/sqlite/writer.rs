@@ -355,10 +355,7 @@ impl Writer {
         }
     }
 
-    pub(super) fn transaction(
-        &mut self,
-        orders: &mut [Order],
-    ) -> Result<Vec<(ClaimReply, Vec<Claim>)>, Lost> {
+    pub(super) fn transaction(&mut self, orders: &mut [Order]) -> Result<Vec<(ClaimReply, Vec<Claim>)>, Lost> {
         let mut begun = false;
         if !orders.is_empty() {
             begin(&self.ledger).map_err(lost)?;
@@ -381,11 +378,7 @@ impl Writer {
         }
     }
 
-    fn carry_out(
-        &mut self,
-        orders: &mut [Order],
-        begun: &mut bool,
-    ) -> Result<Vec<(ClaimReply, Vec<Claim>)>, Lost> {
+    fn carry_out(&mut self, orders: &mut [Order], begun: &mut bool) -> Result<Vec<(ClaimReply, Vec<Claim>)>, Lost> {
         for order in orders.iter_mut() {
             let done = in_savepoint(&mut self.ledger, |ledger| order.work.run(ledger))?;
             if let Err(why) = done {

@@ -1,0 +1,1 @@
+//! Doctored evidence: the checker must see each kind of lie.

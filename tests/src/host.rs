@@ -319,7 +319,9 @@ impl Host {
 
     /// `kill -9` to a process that may have ended by itself by now; gives how it ended.
     pub async fn end(&mut self) -> ExitStatus {
-        self.signal(rustix::process::Signal::KILL);
+        if self.is_alive() {
+            self.signal(rustix::process::Signal::KILL);
+        }
         self.ended().await
     }
 

@@ -126,18 +126,18 @@ impl<'a> Look<'a> {
         let drained = |said: &Said| if let Said::Drained { took_ms } = said { *took_ms } else { None };
         let runs = self.runs().values();
         let in_state = |state| self.runs().values().filter(|run| run.state == state).count() as u64;
-        let in_doubt = |run: &&Run| {
-            run.records().any(|r| matches!(r, Record::Result { verdict, .. } if verdict == "in-doubt"))
-                || run.state == database::NEEDS_DECISION
+        let in_doubt = |run: &(&String, &Run)| {
+            run.1.state == database::NEEDS_DECISION
+                || self.evidence.said.iter().any(|said| matches!(said, Said::Decided { run: of, .. } if of == run.0))
         };
         Figures {
             deaths: self.stops.len() as u64,
             accepted: self.accepted.len() as u64,
             runs: self.runs().len() as u64,
-            attempts: runs.clone().map(|run| run.attempts.len() as u64).sum(),
+            attempts: runs.map(|run| run.attempts.len() as u64).sum(),
             effects: self.arrived.len() as u64,
             repeated_keyed: self.evidence.ledger.iter().filter(|entry| entry.first != entry.number).count() as u64,
-            in_doubt: runs.filter(in_doubt).count() as u64,
+            in_doubt: self.runs().iter().filter(in_doubt).count() as u64,
             dead_letters: in_state(database::DEAD) + in_state(database::DISCARDED),
             starts: starts.len() as u64,
             start_median_ms: part(50).unwrap_or_default(),
@@ -381,6 +381,10 @@ impl<'a> Look<'a> {
 
     fn i10_drains(&self, verdict: &mut Verdict) {
         let finding = verdict.add("I10", "after the storm the queue empties by itself");
+        if !self.evidence.said.iter().any(|said| matches!(said, Said::Calm { .. })) {
+            // Nobody waited for it.
+            return;
+        }
         let drained = self.evidence.said.iter().any(|said| matches!(said, Said::Drained { took_ms: Some(_) }));
         finding.look(drained, || "runs were still under way or waiting when the time was over".into());
         for (id, run) in self.runs() {

@@ -153,9 +153,11 @@ pub async fn g3(plan: Plan, cuts: u32, release_each: u32) -> anyhow::Result<Verd
     for cut in 0..cuts {
         let shim = field.shim();
         let (count, ahead) = (shim.read(Cell::Count)?, dice.between(1, 600));
+        // Some hosts are killed first: what they had written and not synced is still there, and goes with the power later.
+        let mut killed = dice.once_in(3);
         shim.set(Cell::CutSeed, if dice.once_in(2) { 0 } else { dice.roll() | 1 })?;
-        shim.set(Cell::CutAt, count + ahead)?;
-        let how = format!("power cut {cut}");
+        shim.set(if killed { Cell::KillAt } else { Cell::CutAt }, count + ahead)?;
+        let how = format!("{} {cut}", if killed { "kill" } else { "power cut" });
         if release_each > 0 && cut % release_each == 0 {
             field.release(None).await;
         }
@@ -168,10 +170,11 @@ pub async fn g3(plan: Plan, cuts: u32, release_each: u32) -> anyhow::Result<Verd
             names += shim.read(Cell::LostNames)?;
             shim.reset()?;
             // Some cuts come while the host starts again after one.
-            if dice.once_in(5) {
+            if killed || dice.once_in(5) {
                 shim.set(Cell::CutSeed, dice.roll())?;
-                shim.set(Cell::CutAt, dice.between(1, 80))?;
+                shim.set(Cell::CutAt, dice.between(1, if killed { 300 } else { 80 }))?;
             }
+            killed = false;
             if field.start_or_die(&[], &format!("power cut at the start after cut {cut}")).await? {
                 break;
             }

@@ -5,6 +5,7 @@
  * one folder are forgotten or fail. Not modelled: removals that a power cut takes back; writes through memory maps
  * (of the host's files only SQLite's -shm, which is worth nothing after a restart). */
 #define _GNU_SOURCE
+#include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -63,6 +64,8 @@ static void find_real(void) {
     FIND(openat64);
 }
 
+static void find_left(void);
+
 __attribute__((constructor)) static void begin(void) {
     find_real();
     const char *control = getenv("JACKFIELD_TEST_SHIM"), *below = getenv("JACKFIELD_TEST_SHIM_FOLDER");
@@ -78,6 +81,7 @@ __attribute__((constructor)) static void begin(void) {
     if (shared == MAP_FAILED) abort();
     close(fd);
     page = shared;
+    if (forgets) find_left();
     /* Processes that the host starts are not the host. */
     unsetenv("LD_PRELOAD");
 }
@@ -212,6 +216,51 @@ static void forget(struct file *f, int some) {
     if (now != size && real_ftruncate64(f->fd, (off_t)size) == 0) page->lost += now > size ? (now - size + SECTOR - 1) / SECTOR : 0;
 }
 
+/* A process that is killed leaves what it had not synced to the next one, and that is not on disk either. */
+static void leave(void) {
+    for (struct file *f = files; f; f = f->next) {
+        struct stat s;
+        char path[PATH_MAX], name[PATH_MAX];
+        if (!f->watched || fstat(f->fd, &s) != 0 || path_of(f->fd, path) != 0) continue;
+        int dirty = (uint64_t)s.st_size != f->size;
+        for (int i = 0; i < BUCKETS && !dirty; i++) dirty = f->old[i] != NULL;
+        if (!dirty) continue;
+        snprintf(name, PATH_MAX, "%.3900s/left-%ju", side, (uintmax_t)f->inode);
+        int fd = real_open(name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+        if (fd < 0) continue;
+        if (real_write(fd, path, PATH_MAX) < 0 || real_write(fd, &f->size, sizeof f->size) < 0) continue;
+        for (int i = 0; i < BUCKETS; i++)
+            for (struct old *o = f->old[i]; o; o = o->next)
+                if (real_write(fd, o, sizeof *o) < 0) return;
+    }
+}
+
+static void find_left(void) {
+    DIR *all = opendir(side);
+    for (struct dirent *entry; all && (entry = readdir(all));) {
+        char name[PATH_MAX], path[PATH_MAX];
+        struct old o;
+        if (strncmp(entry->d_name, "left-", 5) != 0) continue;
+        snprintf(name, PATH_MAX, "%.3800s/%.200s", side, entry->d_name);
+        int fd = real_open(name, O_RDONLY | O_CLOEXEC);
+        uint64_t size;
+        if (read(fd, path, PATH_MAX) == PATH_MAX && read(fd, &size, sizeof size) == sizeof size) {
+            int its = real_open(path, O_RDWR | O_CLOEXEC);
+            struct file *f = its >= 0 ? file_of(its) : NULL;
+            while (f && read(fd, &o, sizeof o) == sizeof o) {
+                struct old *kept = malloc(sizeof *kept);
+                *kept = o;
+                kept->next = NULL;
+                *find(f, o.at) = kept;
+            }
+            if (f) f->size = size;
+        }
+        close(fd);
+        unlink(name);
+    }
+    if (all) closedir(all);
+}
+
 /* The power goes: called once, never returns. */
 static _Noreturn void cut(void) {
     pthread_mutex_lock(&lock);
@@ -238,7 +287,14 @@ static void counted(void) {
     if (page == &nothing) return;
     if (atomic_load(&dead)) for (;;) pause();
     uint64_t now = atomic_fetch_add(&page->count, 1) + 1;
-    if (page->kill_at && now >= page->kill_at) die();
+    if (page->kill_at && now >= page->kill_at) {
+        if (forgets) {
+            pthread_mutex_lock(&lock);
+            atomic_store(&dead, 1);
+            leave();
+        }
+        die();
+    }
     if (page->cut_at && now >= page->cut_at) cut();
 }
 

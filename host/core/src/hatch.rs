@@ -464,6 +464,9 @@ impl Hatch {
             // The append takes its place in line under the lock: the order on disk is the order here.
             let mut journal = self.journal();
             let chunk = journal.intent(begun.call, begun.what.clone(), begun.hash, begun.generation, begun.class);
+            if chunk.bytes.is_empty() {
+                return Ok(());
+            }
             self.outside.store.append(self.info.fence, chunk)
         };
         self.stored(durable).await?;
@@ -486,7 +489,7 @@ impl Hatch {
                 took_ms,
                 encode_answer(answer),
             );
-            if let Some(chunk) = chunk {
+            if let Some(chunk) = chunk.filter(|chunk| !chunk.bytes.is_empty()) {
                 // Not waited for: a result that is lost leaves a gap that the store refuses to bridge.
                 drop(self.outside.store.append(self.info.fence, chunk));
             }

@@ -44,6 +44,9 @@ pub(super) fn append(ledger: &mut Ledger, run: RunId, chunk: &Chunk) -> Result<(
     let Some(entry) = ledger.ready.get(run).copied() else {
         return Err(StoreError::Superseded { run }.into());
     };
+    if chunk.bytes.is_empty() {
+        return Ok(());
+    }
     if chunk.number != entry.chunks {
         return Err(gap(run, chunk.number, entry.chunks));
     }

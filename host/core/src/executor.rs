@@ -16,7 +16,7 @@ use tracing::{Instrument as _, Span, field, info, warn};
 
 use crate::clock::{Clock, Rng, Timestamp, within};
 use crate::event::Output;
-use crate::gauntlet::{Bug, bug};
+use crate::gauntlet::{Bug, bug, crash_point};
 use crate::hatch::{Closing, Hatch, Stop};
 use crate::ids::{IntegrationName, RunId, VersionNumber};
 use crate::intake::{Ended, Intake};
@@ -176,6 +176,7 @@ impl Executor {
     }
 
     fn start(self: &Arc<Self>, claim: Claim, attempts: &mut JoinSet<()>) {
+        crash_point("claim-after-commit");
         let stop = CancellationToken::new();
         locked(&self.running).insert(claim.fence.run, Running { stop: stop.clone(), cancelled: false });
         self.slots_free.fetch_sub(1, Ordering::AcqRel);
@@ -345,8 +346,11 @@ impl Executor {
     async fn settle(&self, claim: &Claim, ending: Ending) {
         let fence: Fence = claim.fence;
         let (output, reason) = (ending.output.clone(), ending.attempt.reason.clone());
+        crash_point("settle-before");
         loop {
-            match self.parts.store.settle(fence, ending.clone()).await {
+            let settled = self.parts.store.settle(fence, ending.clone()).await;
+            crash_point("settle-after-commit");
+            match settled {
                 Ok(state) => {
                     if state.is_final() || state == RunState::NeedsDecision {
                         let took = self.parts.clock.now().since(claim.accepted);

@@ -11,6 +11,7 @@ use tokio::sync::watch;
 
 use crate::clock::{Clock, Rng};
 use crate::event::{Event, Output};
+use crate::gauntlet::crash_point;
 use crate::ids::{ComponentName, RunId, Scope, TriggerName};
 use crate::lock::locked;
 use crate::metrics::{Metrics, TriggerResult};
@@ -280,6 +281,7 @@ impl Intake {
             .filter_map(|incoming| self.new_run(scope, release, component, trigger, incoming.event, incoming.dedupe))
             .collect();
         let accepted = self.store.accept(runs).await;
+        crash_point("accept-after-commit");
         match &accepted {
             Ok(accepted) => {
                 for one in accepted {

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::{Clock, Timestamp};
 use crate::event::Event;
-use crate::gauntlet::{Bug, bug};
+use crate::gauntlet::{Bug, bug, crash_point};
 use crate::ids::{Scope, TriggerName};
 use crate::intake::{Intake, Releases};
 use crate::metrics::{Metrics, TriggerResult};
@@ -140,6 +140,7 @@ impl Scheduler {
                 return Ok(());
             }
             let answers = join_all(asked).await;
+            crash_point("tick-after-commit");
             for (place, late, answer) in answers {
                 match answer {
                     Ok((ticked, cursor)) => done[place] = self.ticked(place, late, ticked, cursor),

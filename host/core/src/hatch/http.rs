@@ -7,7 +7,7 @@ use url::Url;
 
 use super::{Begun, Hatch, Stop};
 use crate::clock::within;
-use crate::gauntlet::{Bug, bug};
+use crate::gauntlet::{Bug, bug, crash_point};
 use crate::grant::{Capability, HttpGrant, below};
 use crate::ids::ConnectionName;
 use crate::journal::{ArgumentHash, Class, LookUp, Verdict, What};
@@ -219,6 +219,7 @@ impl Hatch {
             };
             self.sent.fetch_add(call.body.len() as u64, std::sync::atomic::Ordering::Relaxed);
             let came = checked.port.send(request, &hop).await;
+            crash_point("send-after");
             if let Ok(response) = &came {
                 self.received.fetch_add(response.body.len() as u64, std::sync::atomic::Ordering::Relaxed);
             }

@@ -244,6 +244,7 @@ impl Rig {
             retry: options.retry,
             grants: options.grants.clone(),
             build: None,
+            durability: Default::default(),
         };
         let manifest = Manifest {
             name: name("demo"),

@@ -8,7 +8,7 @@ use super::checksum::checksum;
 use super::fault::Fault;
 use super::ledger::Ledger;
 use super::ready::{Entry, Place};
-use crate::gauntlet::{Bug, bug};
+use crate::gauntlet::{Bug, bug, crash_point};
 use crate::ids::RunId;
 use crate::journal::{Chunk, Cut};
 use crate::store::journal::JournalStore;
@@ -44,6 +44,9 @@ pub(super) fn append(ledger: &mut Ledger, run: RunId, chunk: &Chunk) -> Result<(
     let Some(entry) = ledger.ready.get(run).copied() else {
         return Err(StoreError::Superseded { run }.into());
     };
+    if chunk.bytes.is_empty() {
+        return Ok(());
+    }
     if chunk.number != entry.chunks {
         return Err(gap(run, chunk.number, entry.chunks));
     }
@@ -69,6 +72,7 @@ pub(super) fn cut(conn: &Connection, run: RunId, chunks: u32, cut: &Cut) -> Resu
     }
     conn.prepare_cached("DELETE FROM journal WHERE run = ?1 AND number >= ?2")?
         .execute(params![run.to_bytes(), cut.keep])?;
+    crash_point("cut-before-commit");
     match &cut.then {
         Some(chunk) if chunk.number != cut.keep => Err(gap(run, chunk.number, cut.keep)),
         Some(chunk) => write(conn, run, chunk),

@@ -9,7 +9,7 @@ use super::names::parse;
 use super::ready::ScopeId;
 use super::{SqliteStore, queue};
 use crate::clock::Timestamp;
-use crate::gauntlet::{Bug, bug};
+use crate::gauntlet::{Bug, bug, crash_point};
 use crate::ids::{RunId, Scope, TriggerName};
 use crate::release::{Overlap, Trigger};
 use crate::store::queue::NewRun;
@@ -148,6 +148,7 @@ fn tick(ledger: &mut Ledger, tick: &Tick) -> Result<(Ticked, Option<Cursor>), Fa
             now.skipped.map(|(at, _)| at.0),
             now.skipped.map(|(_, why)| why.label()),
         ])?;
+    crash_point("tick-before-commit");
     Ok((ticked, Some(now)))
 }
 

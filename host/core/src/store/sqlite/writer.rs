@@ -18,7 +18,7 @@ use super::fault::{Fault, Reach};
 use super::ledger::Ledger;
 use super::reserve::Reserve;
 use super::upkeep;
-use crate::gauntlet::{Bug, bug};
+use crate::gauntlet::{Bug, bug, crash_point};
 use crate::store::StoreError;
 use crate::store::queue::{Claim, Fence, Room};
 
@@ -369,10 +369,7 @@ impl Writer {
         }
     }
 
-    pub(super) fn transaction(
-        &mut self,
-        orders: &mut [Order],
-    ) -> Result<Vec<(ClaimReply, Vec<Claim>)>, Lost> {
+    pub(super) fn transaction(&mut self, orders: &mut [Order]) -> Result<Vec<(ClaimReply, Vec<Claim>)>, Lost> {
         let mut begun = false;
         if !orders.is_empty() || !self.returned.is_empty() {
             begin(&self.ledger).map_err(lost)?;
@@ -417,7 +414,9 @@ impl Writer {
         let served = self.serve(begun)?;
         if *begun {
             self.ledger.flush().map_err(lost)?;
+            crash_point("batch-before-commit");
             self.ledger.conn.prepare_cached("COMMIT").and_then(|mut s| s.execute([])).map_err(|e| lost(e.into()))?;
+            crash_point("batch-after-commit");
             self.counters.commits.fetch_add(1, Ordering::Relaxed);
         }
         self.ledger.committed();
@@ -482,7 +481,10 @@ impl Writer {
             return Ok(());
         }
         self.carried = frames;
-        match upkeep::checkpoint(&self.ledger.conn).map_err(|e| Fault::from(e).reach()) {
+        crash_point("checkpoint-before");
+        let carried_over = upkeep::checkpoint(&self.ledger.conn);
+        crash_point("checkpoint-after");
+        match carried_over.map_err(|e| Fault::from(e).reach()) {
             Err(Reach::Stop(text)) => Err(text),
             // Full, or somebody reads for long: the log grows until the next time.
             Err(Reach::Full | Reach::Command(_)) | Ok(()) => Ok(()),

@@ -9,7 +9,7 @@ use super::admin::{from_json, to_json};
 use super::fault::Fault;
 use super::ledger::Ledger;
 use super::names::{self, find_environment, find_integration, parse};
-use super::schedules;
+use super::{listeners, schedules};
 use crate::artifact::{Digest, Inspection};
 use crate::clock::Timestamp;
 use crate::ids::{ConfigName, ConnectionName, EnvironmentName, IntegrationName, Scope, TriggerName, VersionNumber};
@@ -100,7 +100,7 @@ impl Registry for SqliteStore {
         now: Timestamp,
     ) -> Reply<()> {
         self.command(0, move |ledger| {
-            ledger.names.environment(&environment)?;
+            let place = ledger.names.environment(&environment)?;
             let version = version(&ledger.conn, &integration, number)?;
             let scope = Scope { environment: environment.clone(), integration: integration.clone() };
             let id = ledger.names.scope(&ledger.conn, &scope)?;
@@ -113,6 +113,7 @@ impl Registry for SqliteStore {
                 )?
                 .execute(params![id, number, now.0])?;
             schedules::released(&ledger.conn, id, &version.manifest.triggers, now)?;
+            ledger.listen((place, id), listeners::of(&environment, &version));
             if changed > 0 {
                 ledger
                     .conn

@@ -90,6 +90,7 @@ impl Doors {
             name: name(trigger),
             component: name("main"),
             kind: TriggerKind::Webhook(webhook.clone()),
+            order: None,
         };
         let manifest = Manifest {
             name: name("crm"),

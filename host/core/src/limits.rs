@@ -76,11 +76,7 @@ impl Limits {
     /// hostcall fuel.
     #[must_use]
     pub fn largest_argument_bytes(&self) -> u64 {
-        self.event_bytes
-            .max(self.output_bytes)
-            .max(self.http_body_bytes)
-            .max(KV_BATCH_BYTES)
-            .max(EMIT_CALL_BYTES)
+        self.event_bytes.max(self.output_bytes).max(self.http_body_bytes).max(KV_BATCH_BYTES).max(EMIT_CALL_BYTES)
     }
 }
 

@@ -89,7 +89,10 @@ pub fn check_extension(name: &str) -> Result<(), String> {
     ];
     let plain = name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
     if name.is_empty() || name.len() > NAME_BYTES || !plain {
-        return Err(format!("`{}` is not the name of an attribute: 1 to {NAME_BYTES} lower-case letters and digits", shown(name)));
+        return Err(format!(
+            "`{}` is not the name of an attribute: 1 to {NAME_BYTES} lower-case letters and digits",
+            shown(name)
+        ));
     }
     if TAKEN.contains(&name) {
         return Err(format!("`{name}` is an attribute of its own, not an extension"));
@@ -168,7 +171,9 @@ fn reaches(pattern: &[&str], parts: &[&str], fits: &dyn Fn(&str, &str) -> bool) 
     match pattern.split_first() {
         None => parts.is_empty(),
         Some((&"**", rest)) => (0..=parts.len()).any(|skip| reaches(rest, &parts[skip..], fits)),
-        Some((want, rest)) => parts.split_first().is_some_and(|(got, left)| fits(want, got) && reaches(rest, left, fits)),
+        Some((want, rest)) => {
+            parts.split_first().is_some_and(|(got, left)| fits(want, got) && reaches(rest, left, fits))
+        }
     }
 }
 
@@ -330,7 +335,8 @@ mod tests {
         let listen = Listen {
             types: vec![pattern("order.*"), pattern("refund")],
             sources: vec!["/integrations/*".parse().unwrap()],
-            attributes: [("region".into(), "eu".parse().unwrap()), ("subject".into(), "orders/*".parse().unwrap())].into(),
+            attributes: [("region".into(), "eu".parse().unwrap()), ("subject".into(), "orders/*".parse().unwrap())]
+                .into(),
         };
         let event = crate::hatch::testing::event("");
         let event = Event {

@@ -37,7 +37,7 @@ class Options(TypedDict, total=False):
 class Draft:
     """An event to be. The host adds its source, which is the integration, and its time."""
 
-    type: str
+    event_type: str
     """Its type, such as `order.paid`. Types that begin with `jackfield.` are the host's own."""
     data: object = _NOTHING
     """Its data: bytes as they are, anything else as JSON."""
@@ -64,9 +64,9 @@ class Events:
     Limits: 100 events a call, 1 MiB an event, 4 MiB a call.
     """
 
-    def emit(self, type: str, data: object = _NOTHING, **options: Unpack[Options]) -> str:
+    def emit(self, event_type: str, data: object = _NOTHING, **options: Unpack[Options]) -> str:
         """Emits an event, its data as JSON unless it is bytes. Returns its id."""
-        ids = self.emit_all([Draft(type, data, **options)])
+        ids = self.emit_all([Draft(event_type, data, **options)])
         if not ids:
             raise Failure("the host accepted an event without giving its id")
         return ids[0]
@@ -89,7 +89,7 @@ def _draft(host: Any, draft: Draft) -> Any:
         content_type = content_type or "application/json"
     return host.Draft(
         id=draft.id,
-        event_type=draft.type,
+        event_type=draft.event_type,
         subject=draft.subject,
         content_type=content_type,
         schema=draft.schema,

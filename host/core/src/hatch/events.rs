@@ -155,7 +155,10 @@ fn attributes(draft: &Draft) -> Result<(), String> {
         }
     }
     if draft.delay_seconds > EMIT_DELAY_SECONDS {
-        return Err(format!("an event is delayed by at most {EMIT_DELAY_SECONDS} seconds, not {}", draft.delay_seconds));
+        return Err(format!(
+            "an event is delayed by at most {EMIT_DELAY_SECONDS} seconds, not {}",
+            draft.delay_seconds
+        ));
     }
     Ok(())
 }

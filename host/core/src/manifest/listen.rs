@@ -41,7 +41,9 @@ fn attributes(complaints: &mut Complaints, at: &At<'_>) -> BTreeMap<String, Valu
             "subject" | "datacontenttype" | "dataschema" => None,
             "type" => Some("is what `types` is for".to_owned()),
             "source" => Some("is what `sources` is for".to_owned()),
-            "id" | "time" | "specversion" => Some("differs from event to event, or never: nothing to listen for".to_owned()),
+            "id" | "time" | "specversion" => {
+                Some("differs from event to event, or never: nothing to listen for".to_owned())
+            }
             other => check_extension(other).err().map(|why| format!("is refused: {why}")),
         };
         match problem {
@@ -74,7 +76,10 @@ pub(super) fn order(complaints: &mut Complaints, fields: &Fields<'_>) -> Option<
 pub(super) fn granted(complaints: &mut Complaints, at: &At<'_>) -> Option<TypePattern> {
     let pattern: TypePattern = complaints.parsed(at)?;
     if is_the_hosts(pattern.as_str()) {
-        let text = format_args!("`{}` cannot be granted: types that begin with `jackfield.` are the host's own", shown(pattern.as_str()));
+        let text = format_args!(
+            "`{}` cannot be granted: types that begin with `jackfield.` are the host's own",
+            shown(pattern.as_str())
+        );
         complaints.say(&at.place, text);
         return None;
     }

@@ -249,7 +249,8 @@ impl Reader {
         grants.http = list(self, "http").iter().filter_map(|at| self.http_grant(at)).collect();
         grants.kv = list(self, "kv").iter().filter_map(|at| self.kv_grant(at)).collect();
         grants.config = list(self, "config").iter().filter_map(|at| self.complaints.parsed(at)).collect();
-        grants.events = list(self, "events").iter().filter_map(|at| listen::granted(&mut self.complaints, at)).collect();
+        grants.events =
+            list(self, "events").iter().filter_map(|at| listen::granted(&mut self.complaints, at)).collect();
         let granted = grants.clone();
         for at in list(self, "deny") {
             let Some(denied) = self.complaints.parsed::<Capability>(&at) else { continue };

@@ -155,11 +155,21 @@ fn what_is_said_of_events_is_checked() {
     bad(types, "types = []\n", "trigger.opened.types", &["an empty list"]);
     bad(types, "types = [\"request.\"]\n", "trigger.opened.types[0]", &["an empty part"]);
     bad(types, "types = [\"req*\"]\n", "trigger.opened.types[0]", &["a whole part between dots"]);
-    bad("sources = [\"/integrations/*\"]", "sources = [\"shop\"]", "trigger.opened.sources[0]", &["must start with `/`"]);
+    bad(
+        "sources = [\"/integrations/*\"]",
+        "sources = [\"shop\"]",
+        "trigger.opened.sources[0]",
+        &["must start with `/`"],
+    );
     bad("region = \"eu\"", "Region = \"eu\"", "trigger.opened.attributes.Region", &["lower-case letters and digits"]);
     bad("region = \"eu\"", "type = \"eu\"", "trigger.opened.attributes.type", &["what `types` is for"]);
     bad("region = \"eu\"", "region = \"e*u\"", "trigger.opened.attributes.region", &["stands at the end"]);
-    bad("order_by = \"subject\"", "order_by = \"data.id\"", "trigger.opened.order_by", &["orders nothing", "meta.x-customer"]);
+    bad(
+        "order_by = \"subject\"",
+        "order_by = \"data.id\"",
+        "trigger.opened.order_by",
+        &["orders nothing", "meta.x-customer"],
+    );
     bad("order_by = \"subject\"\n", "", "trigger.opened.on_dead_letter", &["write `order_by` too"]);
     bad("on_dead_letter = \"block\"", "on_dead_letter = \"stop\"", "trigger.opened.on_dead_letter", &["go-on, block"]);
     bad(
@@ -327,7 +337,7 @@ fn bad_triggers_are_named() {
         "kind = \"manual\"",
         "kind = \"kafka\"",
         &format!("{key}.kind"),
-        &["`kafka`", "does not have yet", "webhook, cron, interval, manual"],
+        &["`kafka`", "does not have yet", "webhook, cron, interval, event, manual"],
     );
     bad("kind = \"manual\"", "kind = \"manaul\"", &format!("{key}.kind"), &["did you mean `manual`?"]);
     bad("name = \"by-hand\"", "name = \"announced\"", "trigger.announced.name", &["taken by another trigger"]);
@@ -437,7 +447,7 @@ fn bad_schedules_are_named() {
     let line = "schedule = \"*/5 * * * *\"";
     let found = problems(&WHOLE.replace(line, "schedule = \"0 25 * * *\""));
     assert_eq!(found[0].text, "trigger `sweep`: schedule `0 25 * * *` has hour 25; hours are 0 to 23");
-    assert_eq!((found[0].line, found[0].key.as_str()), (Some(50), "trigger.sweep.schedule"));
+    assert_eq!((found[0].line, found[0].key.as_str()), (Some(51), "trigger.sweep.schedule"));
     bad(line, "schedule = \"0 0 30 2 *\"", "trigger.sweep.schedule", &["`0 0 30 2 *` never comes"]);
     let found = problems(&WHOLE.replace(line, ""));
     assert_eq!(found[0].text, "trigger `sweep`: schedule is missing: write `schedule = \"*/5 * * * *\"`");
@@ -481,7 +491,7 @@ fn unknown_keys_are_named_with_a_suggestion() {
     bad("respond = true", "repsond = true", "trigger.announced.repsond", &["did you mean `respond`?"]);
     bad("memory = \"64MiB\"", "memroy = \"64MiB\"", "component.sync.limits.memroy", &["did you mean `memory`?"]);
     bad("description = ", "colour = ", "integration.colour", &["there are name, description"]);
-    bad("config = [", "sql = [", "component.sync.grants.sql", &["there are http, kv, config, deny"]);
+    bad("config = [", "sql = [", "component.sync.grants.sql", &["there are http, kv, config, events, deny"]);
 }
 
 #[test]

@@ -12,7 +12,8 @@ use super::super::kv::LocalCall;
 use super::super::queue::{Claim, Decision, RunFilter, Settle};
 use super::registry::{add, inspection, version};
 use super::{
-    Death, Harness, QUEUE_RUNS, ROOM, accepted, claim_now, claim_one, dead, ending, name, new_run_in, scope, soon, success,
+    Death, Harness, QUEUE_RUNS, ROOM, accepted, claim_now, claim_one, dead, ending, name, new_run_in, scope, soon,
+    success,
 };
 use crate::clock::Clock as _;
 use crate::event::Event;
@@ -31,7 +32,13 @@ fn listen(types: &[&str]) -> Listen {
 }
 
 /// Releases an integration that listens, by one trigger for each.
-async fn release_with(h: &dyn Harness, environment: &str, integration: &str, listens: &[Listen], limits: Limits) -> u32 {
+async fn release_with(
+    h: &dyn Harness,
+    environment: &str,
+    integration: &str,
+    listens: &[Listen],
+    limits: Limits,
+) -> u32 {
     let now = h.clock().now();
     h.store().add_artifact(inspection(b"one"), now).await.expect("added");
     let mut version = version(integration, &format!("{listens:?}"), b"one");
@@ -127,8 +134,7 @@ pub async fn s80_events_and_their_record_are_one(h: &mut dyn Harness) {
     let mut guest = Guest::new(h).await;
     let emitted = guest.emit(h, vec![draft("order.paid", None), draft("order.paid", Some("mine"))]).await;
     let ids = vec![format!("{}/1/0", guest.run()), "mine".to_owned()];
-    let expected =
-        Emitted { answer: Ok(ids.clone()), delivered: vec![scope("dev", "one"); 2], unheard: 0, known: 0 };
+    let expected = Emitted { answer: Ok(ids.clone()), delivered: vec![scope("dev", "one"); 2], unheard: 0, known: 0 };
     assert_eq!(emitted, expected);
     let chunks = h.store().load(guest.run()).await.expect("loaded");
     let records: Vec<Record> = chunks.iter().flat_map(|chunk| decode(chunk).expect("it reads")).collect();
@@ -319,7 +325,10 @@ pub async fn s85_the_end_of_a_run_is_an_event(h: &mut dyn Harness) {
     h.store().settle(claim.fence, success(&claim)).await.expect("settled");
     let event = take(h, "succeeded", run).await;
     let data: Value = serde_json::from_slice(&event.data).expect("it is JSON");
-    assert_eq!((&data["run"], &data["component"], &data["attempts"]), (&run.to_string().into(), &"handler".into(), &2.into()));
+    assert_eq!(
+        (&data["run"], &data["component"], &data["attempts"]),
+        (&run.to_string().into(), &"handler".into(), &2.into())
+    );
     assert_eq!((&data["outcome"], &data["reason"]), (&"succeeded".into(), &Value::Null));
     let run = accepted(h, "dies").await;
     let claim = claim_one(h).await;

@@ -7,6 +7,7 @@ use super::{Death, Harness, ROOM, claim_now, claim_one, dead, ending, name, new_
 use crate::clock::Clock as _;
 use crate::ids::RunId;
 use crate::order::InOrder;
+use crate::run::RunState;
 
 fn ordered(h: &dyn Harness, event: &str, key: &str, block: bool) -> NewRun {
     NewRun { order: Some(InOrder { key: key.into(), block }), ..new_run(h, event) }
@@ -25,6 +26,15 @@ async fn succeed(h: &dyn Harness, claim: Claim) {
     h.store().settle(claim.fence, end).await.expect("settled");
 }
 
+/// Which run this one waits for, and the state that one is in.
+async fn waits_for(h: &dyn Harness, run: RunId) -> Option<String> {
+    h.store().run(run).await.expect("it is there").summary.reason
+}
+
+fn said(run: RunId, state: RunState) -> Option<String> {
+    Some(format!("waits for run {run} of the same ordering key, which is {state}"))
+}
+
 /// S13
 pub async fn s13_runs_of_one_key_are_sequential(h: &mut dyn Harness) {
     let batch = ["1", "2", "3"].map(|event| ordered(h, event, "a", false));
@@ -35,7 +45,10 @@ pub async fn s13_runs_of_one_key_are_sequential(h: &mut dyn Harness) {
     let runs = accept(h, [batch.to_vec(), vec![other_key, other_trigger, free]].concat()).await;
     let mut claims = claim_now(h, ROOM).await;
     assert_eq!(ids(&claims), [runs[0], runs[3], runs[4], runs[5]], "one of each key, and those without one");
+    assert_eq!(waits_for(h, runs[1]).await, said(runs[0], RunState::Running));
+    assert_eq!(waits_for(h, runs[2]).await, said(runs[0], RunState::Running));
     succeed(h, claims.remove(0)).await;
+    assert_eq!(waits_for(h, runs[1]).await, None);
     // Later ones stand behind, in the order of their coming: within a millisecond, too.
     let (mut seven, mut eight) = (ordered(h, "7", "a", false), ordered(h, "8", "a", false));
     seven.id = RunId::from_bytes([9; 16]);
@@ -118,9 +131,11 @@ pub async fn s13_a_dead_letter_leaves_its_place_or_blocks(h: &mut dyn Harness) {
     assert!(claim_now(h, ROOM).await.is_empty());
     h.owner_is_gone(Death::Unmarked).await;
     assert!(claim_now(h, ROOM).await.is_empty());
+    assert_eq!(waits_for(h, runs[1]).await, said(runs[0], RunState::DeadLettered));
     h.store().resume("blocked".into(), vec![runs[0]]).await.expect("resumed");
     let claim = claim_one(h).await;
     assert_eq!(claim.fence.run, runs[0], "it goes on before those that waited for it");
+    assert_eq!(waits_for(h, runs[1]).await, said(runs[0], RunState::Running));
     assert!(claim_now(h, ROOM).await.is_empty());
     h.store().settle(claim.fence, dead(&claim)).await.expect("settled");
     assert!(claim_now(h, ROOM).await.is_empty());

@@ -50,7 +50,14 @@ impl EventStore for SqliteStore {
             // The hatch notes the same verdict in the attempt's own journal.
             let verdict = events_verdict(&emitted.answer);
             let mut chunk = local.chunk.clone();
-            encode_result(&mut chunk, local.call, local.what.clone(), local.hash, verdict, &encode_answer(&emitted.answer));
+            encode_result(
+                &mut chunk,
+                local.call,
+                local.what.clone(),
+                local.hash,
+                verdict,
+                &encode_answer(&emitted.answer),
+            );
             journal::append(ledger, fence.run, &chunk)?;
             for (run, event) in &fresh {
                 ledger.recent.keep(*run, event);
@@ -107,7 +114,9 @@ fn emit(
 }
 
 fn too_deep() -> String {
-    format!("the chain of events is {EVENT_DEPTH} deep, and no longer: each of these events was made by a run of the one before")
+    format!(
+        "the chain of events is {EVENT_DEPTH} deep, and no longer: each of these events was made by a run of the one before"
+    )
 }
 
 fn depth(ledger: &Ledger, run: RunId) -> Result<u32, Fault> {
@@ -192,9 +201,8 @@ pub(super) fn ended(
         return Ok(());
     }
     let target = known.target.clone();
-    let mut select = ledger.conn.prepare_cached(
-        "SELECT depth, fence, begun, accepted, last_outcome FROM queue WHERE run = ?1",
-    )?;
+    let mut select =
+        ledger.conn.prepare_cached("SELECT depth, fence, begun, accepted, last_outcome FROM queue WHERE run = ?1")?;
     let (depth, fence, begun, accepted, last) = select.query_row([run.to_bytes()], |row| {
         Ok((
             row.get::<_, u32>(0)? + 1,

@@ -150,7 +150,13 @@ fn known(ledger: &Ledger, new: &NewRun) -> Result<Option<RunId>, Fault> {
 
 /// (environment, integration, trigger, source, id) as one key. Stored; it never changes.
 fn identity(target: &Target, event: &Event) -> [u8; 32] {
-    hashed([target.environment.as_str(), target.integration.as_str(), target.trigger.as_str(), &event.source, &event.id])
+    hashed([
+        target.environment.as_str(),
+        target.integration.as_str(),
+        target.trigger.as_str(),
+        &event.source,
+        &event.id,
+    ])
 }
 
 /// Several texts as one key. Stored; it never changes.

@@ -283,11 +283,6 @@ impl Ready {
         self.lines.place(line, at)
     }
 
-    /// The run that must end before this one can begin, if its ordering key says so.
-    pub(super) fn before(&self, run: RunId) -> Option<RunId> {
-        self.lines.before(run, self.runs.get(&run)?.line?)
-    }
-
     fn file(&mut self, id: ComponentId) {
         let Some(component) = self.components.get_mut(&id) else { return };
         let filed = match component.line.first() {

@@ -5,6 +5,7 @@ ALTER TABLE queue ADD COLUMN line BLOB;                          -- 16 bytes: a 
 ALTER TABLE queue ADD COLUMN place INTEGER NOT NULL DEFAULT 0;   -- in its line; unique in it
 ALTER TABLE queue ADD COLUMN holds INTEGER NOT NULL DEFAULT 0;   -- it was claimed: it is the first of its line
 ALTER TABLE queue ADD COLUMN blocks INTEGER NOT NULL DEFAULT 0;  -- as a dead letter it holds up its line
+CREATE INDEX queue_by_line ON queue (line, place) WHERE line IS NOT NULL;
 
 ALTER TABLE history ADD COLUMN depth INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE history ADD COLUMN line BLOB;

@@ -104,11 +104,4 @@ impl Lines {
         let last = self.0.get(&id).and_then(|line| line.members.range(..base.saturating_add(PLACES)).next_back());
         last.map_or(base, |(place, _)| base.max(place + 1))
     }
-
-    /// Who stands before this run, if anybody does: the one that must end first.
-    pub(super) fn before(&self, run: RunId, at: InLine) -> Option<RunId> {
-        let line = self.0.get(&at.id)?;
-        let blocking = line.blocked.iter().next().copied();
-        blocking.or_else(|| line.front().filter(|front| *front != run))
-    }
 }

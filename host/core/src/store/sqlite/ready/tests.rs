@@ -47,7 +47,8 @@ fn running(entry: &Entry) -> Entry {
 #[test]
 fn runs_of_a_line_follow_one_another_and_others_go_by() {
     let mut ready = Ready::default();
-    for (number, line) in [(1, in_line(7, 30)), (2, in_line(7, 10)), (3, in_line(7, 20)), (4, in_line(8, 1)), (5, None)] {
+    for (number, line) in [(1, in_line(7, 30)), (2, in_line(7, 10)), (3, in_line(7, 20)), (4, in_line(8, 1)), (5, None)]
+    {
         ready.put(run(number), Some(Entry { line, ..entry(1, 1, i64::from(number)) }));
     }
     let order: Vec<_> = std::iter::from_fn(|| claim(&mut ready, 10, 100)).collect();
@@ -56,7 +57,6 @@ fn runs_of_a_line_follow_one_another_and_others_go_by() {
     let waiting = Entry { place: Place::Ready { due: Timestamp(50) }, ..*ready.get(run(2)).unwrap() };
     ready.put(run(2), Some(waiting));
     assert_eq!(claim(&mut ready, 10, 100), None);
-    assert_eq!((ready.before(run(3)), ready.before(run(2))), (Some(run(2)), None));
     assert_eq!(ready.next_due(Timestamp(10)), Some(Timestamp(50)));
     assert_eq!(claim(&mut ready, 50, 100), Some(run(2)));
     // For a person: nobody.
@@ -69,7 +69,6 @@ fn runs_of_a_line_follow_one_another_and_others_go_by() {
     // A dead letter that blocks.
     assert!(!ready.block([7; 16], run(3), true));
     assert_eq!(claim(&mut ready, 60, 100), None);
-    assert_eq!(ready.before(run(1)), Some(run(3)));
     assert!(ready.block([7; 16], run(3), false));
     assert_eq!(claim(&mut ready, 60, 100), Some(run(1)));
 }
@@ -85,7 +84,10 @@ fn places_follow_time_and_within_it_the_order_of_coming() {
     let (later, first, second) = (come(1, 9), come(2, 5), come(3, 5));
     assert!(first < second && second < later);
     ready.put(run(2), None);
-    assert!(ready.place_in([7; 16], Timestamp(5)) > second, "the place of one that left is not given again before others");
+    assert!(
+        ready.place_in([7; 16], Timestamp(5)) > second,
+        "the place of one that left is not given again before others"
+    );
     assert!(ready.place_in([8; 16], Timestamp(5)) == first, "lines do not know each other");
 }
 
@@ -150,7 +152,8 @@ impl Naive {
     /// Whether it is this run's turn in its line, if it stands in one.
     fn has_its_turn(&self, run: RunId, entry: &Entry) -> bool {
         let Some(at) = entry.line else { return true };
-        let same = self.runs.iter().filter_map(|(run, e)| e.line.filter(|other| other.id == at.id).map(|at| (at, *run)));
+        let same =
+            self.runs.iter().filter_map(|(run, e)| e.line.filter(|other| other.id == at.id).map(|at| (at, *run)));
         let first = same.min_by_key(|(at, _)| (!at.holds, at.place));
         !self.blocked.contains(&at.id) && first.is_some_and(|(_, first)| first == run)
     }

@@ -6,6 +6,7 @@ mod canary;
 mod deploy;
 mod disk;
 mod durability;
+mod events;
 mod flood;
 mod house_rules;
 mod keys;

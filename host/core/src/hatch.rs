@@ -6,6 +6,7 @@
 //! folder's files. It knows no wasm and dials nothing.
 
 mod config;
+mod events;
 mod http;
 mod kv;
 #[cfg(any(test, feature = "test-support"))]
@@ -14,6 +15,7 @@ pub mod testing;
 mod tests;
 
 pub use config::{ConfigAnswer, ConfigError};
+pub(crate) use events::verdict as events_verdict;
 pub(crate) use kv::verdict as kv_verdict;
 
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};

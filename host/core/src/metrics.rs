@@ -104,6 +104,7 @@ pub struct Metrics {
     ingress: Capped<IntCounterVec>,
     queue: QueueGauges,
     trigger_events: Capped<IntCounterVec>,
+    emitted: Capped<IntCounterVec>,
     schedule_skipped: Capped<IntCounterVec>,
     log_lines_dropped: Capped<IntCounterVec>,
     build_info: IntGaugeVec,
@@ -174,6 +175,11 @@ impl Metrics {
                 "trigger_events_total",
                 "Events heard by triggers, by kind of trigger and result.",
                 &[&SCOPE[..], &["kind", "result"]].concat(),
+            )?,
+            emitted: family.counter(
+                "events_emitted_total",
+                "Events that guests emitted: heard by some trigger, by none, or ignored for a known id.",
+                &with(&["result"]),
             )?,
             schedule_skipped: family.counter(
                 "schedule_skipped_total",
@@ -246,6 +252,16 @@ impl Metrics {
     pub fn log_lines_dropped(&self, target: &Target, lines: u64) {
         if lines > 0 {
             self.log_lines_dropped.with(names(target)).inc_by(lines);
+        }
+    }
+
+    /// A component emitted events: so many were heard, unheard, or known by their id.
+    pub fn emitted(&self, target: &Target, heard: u64, unheard: u64, known: u64) {
+        let [environment, integration, component] = names(target);
+        for (count, result) in [(heard, "heard"), (unheard, "unheard"), (known, "duplicate")] {
+            if count > 0 {
+                self.emitted.with([environment, integration, component, result]).inc_by(count);
+            }
         }
     }
 
@@ -429,12 +445,13 @@ mod tests {
     use prometheus::{Encoder as _, TextEncoder};
 
     /// Dashboards and alerts depend on these: a change here is a breaking change.
-    const NAMES: [&str; 21] = [
+    const NAMES: [&str; 22] = [
         "jackfield_attempt_duration_seconds histogram environment,integration,component",
         "jackfield_attempts_total counter environment,integration,component,outcome",
         "jackfield_build_info gauge version,engine",
         "jackfield_dead_letters gauge environment,integration",
         "jackfield_egress_bytes_total counter environment,integration,component",
+        "jackfield_events_emitted_total counter environment,integration,component,result",
         "jackfield_host_calls_total counter environment,integration,component,capability,result",
         "jackfield_ingress_bytes_total counter environment,integration,component",
         "jackfield_instance_start_seconds histogram environment,integration,component",
@@ -514,6 +531,7 @@ mod tests {
         metrics.depths(&[depth("orders", 5)], Timestamp(3_500));
         metrics.trigger(&target.scope(), "webhook", TriggerResult::QueueFull);
         metrics.skipped(&target.scope(), Skip::Overlap, 3);
+        metrics.emitted(&target, 3, 2, 1);
         metrics.log_lines_dropped(&target, 7);
         metrics.build_info("0.1.0", "wasmtime 48.0.8");
         metrics.store_commits(2);

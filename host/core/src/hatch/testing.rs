@@ -250,7 +250,12 @@ impl Rig {
             name: name("demo"),
             description: String::new(),
             connections: [(name("api"), "http".to_owned())].into(),
-            triggers: vec![Trigger { name: name("go"), component: name("main"), kind: TriggerKind::Manual }],
+            triggers: vec![Trigger {
+                name: name("go"),
+                component: name("main"),
+                kind: TriggerKind::Manual,
+                order: None,
+            }],
             components: [(name("main"), component)].into(),
         };
         (Self { folder, store, outside, intake, http, metrics, logs, options, far, rng }, manifest)

@@ -4,6 +4,7 @@
 //! what an environment must have for it.
 
 mod fields;
+mod listen;
 mod node;
 mod problems;
 mod read;

@@ -8,7 +8,7 @@ use url::Url;
 use super::Problem;
 use super::fields::{At, Complaints, Fields, Place, did_you_mean};
 use super::node::{Node, Value};
-use super::verify;
+use super::{listen, verify};
 use crate::grant::{Capability, Grants, HttpGrant, HttpTarget, KvGrant, PathPattern};
 use crate::ids::{ComponentName, ConnectionName, TriggerName, shown};
 use crate::limits::{KV_KEY_BYTES, Limits};
@@ -22,9 +22,12 @@ use crate::schedule::{self, Schedule};
 pub(super) const ROOT: &[&str] = &["manifest_version", "integration", "connections", "trigger", "component"];
 pub(super) const INTEGRATION: &[&str] = &["name", "description"];
 pub(super) const CONNECTION: &[&str] = &["kind"];
-pub(super) const WEBHOOK: &[&str] = &["name", "kind", "component", "verify", "respond", "id_header", "rate"];
+pub(super) const WEBHOOK: &[&str] =
+    &["name", "kind", "component", "verify", "respond", "id_header", "rate", "order_by", "on_dead_letter"];
 pub(super) const CRON: &[&str] = &["name", "kind", "component", "schedule", "timezone", "misfire", "overlap"];
 pub(super) const INTERVAL: &[&str] = &["name", "kind", "component", "every", "misfire", "overlap"];
+pub(super) const EVENT: &[&str] =
+    &["name", "kind", "component", "types", "sources", "attributes", "order_by", "on_dead_letter"];
 pub(super) const MANUAL: &[&str] = &["name", "kind", "component"];
 pub(super) const MISFIRE: &[&str] = &["all"];
 pub(super) const VERIFY: &[&str] =
@@ -46,14 +49,14 @@ pub(super) const LIMITS: &[&str] = &[
     "journal",
 ];
 pub(super) const RETRY: &[&str] = &["first", "longest", "for", "attempts"];
-pub(super) const GRANTS: &[&str] = &["http", "kv", "config", "deny"];
+pub(super) const GRANTS: &[&str] = &["http", "kv", "config", "events", "deny"];
 pub(super) const HTTP: &[&str] = &["connection", "url", "methods", "paths", "redirects", "in_doubt"];
 pub(super) const KV: &[&str] = &["prefix", "access"];
 pub(super) const BUILD: &[&str] = &["command", "watch"];
 
 /// Trigger kinds of this version, and those that are to come.
-const KINDS: [&str; 4] = ["webhook", "cron", "interval", "manual"];
-const KINDS_TO_COME: [&str; 9] = ["kafka", "nats", "amqp", "mqtt", "redis", "postgres", "file", "object", "event"];
+const KINDS: [&str; 5] = ["webhook", "cron", "interval", "event", "manual"];
+const KINDS_TO_COME: [&str; 8] = ["kafka", "nats", "amqp", "mqtt", "redis", "postgres", "file", "object"];
 
 pub(super) const DEFAULT_RATE_PER_SECOND: u32 = 50;
 pub(super) const DEFAULT_BURST: u32 = 100;
@@ -249,6 +252,8 @@ impl Reader {
         grants.http = list(self, "http").iter().filter_map(|at| self.http_grant(at)).collect();
         grants.kv = list(self, "kv").iter().filter_map(|at| self.kv_grant(at)).collect();
         grants.config = list(self, "config").iter().filter_map(|at| self.complaints.parsed(at)).collect();
+        grants.events =
+            list(self, "events").iter().filter_map(|at| listen::granted(&mut self.complaints, at)).collect();
         let granted = grants.clone();
         for at in list(self, "deny") {
             let Some(denied) = self.complaints.parsed::<Capability>(&at) else { continue };
@@ -384,6 +389,7 @@ impl Reader {
             "webhook" => WEBHOOK,
             "cron" => CRON,
             "interval" => INTERVAL,
+            "event" => EVENT,
             _ => MANUAL,
         };
         let fields = self.complaints.fields(&at, known)?;
@@ -413,9 +419,11 @@ impl Reader {
             "webhook" => TriggerKind::Webhook(self.webhook(&fields)?),
             "cron" => TriggerKind::Cron(self.cron(&fields)?),
             "interval" => TriggerKind::Interval(self.interval(&fields)?),
+            "event" => TriggerKind::Event(listen::read(&mut self.complaints, &fields)?),
             _ => TriggerKind::Manual,
         };
-        Some(Trigger { name: name?, component: component?, kind })
+        let order = listen::order(&mut self.complaints, &fields);
+        Some(Trigger { name: name?, component: component?, kind, order })
     }
 
     /// The trigger's place, spoken of by its name if it has one.

@@ -5,6 +5,7 @@
 //! is first polled; commands of one caller are carried out in that order; an `Ok` is durable.
 
 pub mod admin;
+pub mod events;
 pub mod journal;
 pub mod kv;
 pub mod queue;
@@ -61,6 +62,7 @@ pub trait Store:
     + registry::Registry
     + secrets::SecretStore
     + kv::KvStore
+    + events::EventStore
     + admin::AdminStore
 {
 }
@@ -72,6 +74,7 @@ impl<T> Store for T where
         + registry::Registry
         + secrets::SecretStore
         + kv::KvStore
+        + events::EventStore
         + admin::AdminStore
 {
 }

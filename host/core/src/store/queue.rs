@@ -22,6 +22,10 @@
 //! - S11 A wish to cancel a running run survives a restart: it is not attempted again.
 //! - S12 An integration whose dead letters hold as many bytes as they may is answered `QueueFull` until
 //!   some were resumed or discarded; others are not affected.
+//! - S13 Of the runs of one ordering key (in an environment, integration and trigger) one is claimed at a time, in the
+//!   order in which they were accepted, or became due if they were to be delayed. One that was claimed goes on first:
+//!   while it waits for its next attempt or for a person, no other is. A dead letter leaves its place, unless it is to
+//!   block: then no other of its key is claimed until it is resumed, and over, or discarded.
 //!
 //! Not here: when a run is tried again (see [`crate::retry`]); ownership across machines is the
 //! backend's.
@@ -37,6 +41,7 @@ use crate::clock::Timestamp;
 use crate::event::{Event, Output};
 use crate::ids::{EnvironmentName, IntegrationName, RunId, Scope};
 use crate::journal::{Chunk, Cut};
+use crate::order::InOrder;
 use crate::run::{AttemptRecord, RunDetail, RunState, RunSummary, Target};
 
 /// An event on its way to become a run.
@@ -54,6 +59,8 @@ pub struct NewRun {
     pub needs: Needs,
     /// Not before.
     pub due: Timestamp,
+    /// Runs of the same trigger and key run one after the other.
+    pub order: Option<InOrder>,
 }
 
 /// What an attempt needs of the host: the admission rules read it.

@@ -78,7 +78,10 @@ fn one(conn: &Connection, run: RunId) -> Result<Option<RunSummary>, Fault> {
 
 /// A run with all that is kept of it.
 pub(super) fn detail(conn: &Connection, run: RunId) -> Result<RunDetail, Fault> {
-    let summary = one(conn, run)?.ok_or_else(|| StoreError::Missing(format!("run {run}")))?;
+    let mut summary = one(conn, run)?.ok_or_else(|| StoreError::Missing(format!("run {run}")))?;
+    if summary.reason.is_none() {
+        summary.reason = behind(conn, run)?;
+    }
     let mut select = conn.prepare_cached("SELECT output FROM outputs WHERE run = ?1")?;
     let output: Option<Vec<u8>> = select.query_row([run.to_bytes()], |row| row.get(0)).optional()?;
     let mut select = conn.prepare_cached("SELECT record FROM attempts WHERE run = ?1 ORDER BY place")?;
@@ -94,6 +97,25 @@ pub(super) fn detail(conn: &Connection, run: RunId) -> Result<RunDetail, Fault> 
         Err(fault) => return Err(fault),
     };
     Ok(RunDetail { summary, event, output: output.map(|output| events::decode(&output)).transpose()?, attempts_made })
+}
+
+/// Which run of the same ordering key one waits for, if it does, as a sentence.
+fn behind(conn: &Connection, run: RunId) -> Result<Option<String>, Fault> {
+    let mut select = conn.prepare_cached(
+        "SELECT line, place FROM queue WHERE run = ?1 AND state IN (0, 2) AND line IS NOT NULL AND holds = 0",
+    )?;
+    let at = select.query_row([run.to_bytes()], |row| Ok((row.get::<_, Vec<u8>>(0)?, row.get::<_, i64>(1)?)));
+    let Some((line, place)) = at.optional()? else { return Ok(None) };
+    let mut select = conn.prepare_cached(
+        "SELECT run, state FROM (SELECT run, state, 2 AS rank, 0 AS place FROM history
+             WHERE line = ?1 AND state = 5 AND blocks = 1
+         UNION ALL SELECT run, state, holds, place FROM queue WHERE line = ?1 AND (holds = 1 OR place < ?2))
+         ORDER BY rank DESC, place LIMIT 1",
+    )?;
+    let first = select.query_row(params![line, place], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?))).optional()?;
+    let Some((first, number)) = first else { return Ok(None) };
+    let (first, state) = (RunId::from_bytes(first), state(number)?);
+    Ok(Some(format!("waits for run {first} of the same ordering key, which is {state}")))
 }
 
 /// Runs, newest first.

@@ -9,8 +9,8 @@ use sha2::{Digest as _, Sha256};
 use super::fault::{Fault, bad_row};
 use super::ledger::Ledger;
 use super::names::KnownTarget;
-use super::ready::{Entry, Place, ScopeId};
-use super::{events, journal};
+use super::ready::{Entry, InLine, LineId, Place, ScopeId};
+use super::{emit, events, journal};
 use crate::clock::Timestamp;
 use crate::event::Event;
 use crate::gauntlet::crash_point;
@@ -51,7 +51,7 @@ pub(super) fn state(number: i64) -> Result<RunState, Fault> {
 pub(super) fn accept(ledger: &mut Ledger, batch: &[NewRun]) -> Result<Vec<Accepted>, Fault> {
     let mut answer = Vec::with_capacity(batch.len());
     for new in batch {
-        answer.push(accept_one(ledger, new)?);
+        answer.push(accept_one(ledger, new, Way { depth: 0, capped: true })?);
     }
     // Only now: a refusal of a later one takes all back.
     let soon = ledger.now.plus(std::time::Duration::from_secs(1));
@@ -64,7 +64,17 @@ pub(super) fn accept(ledger: &mut Ledger, batch: &[NewRun]) -> Result<Vec<Accept
     Ok(answer)
 }
 
-fn accept_one(ledger: &mut Ledger, new: &NewRun) -> Result<Accepted, Fault> {
+/// How an event came.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Way {
+    /// How many events led to it, each made by a run of the one before.
+    pub(super) depth: u32,
+    /// Whether the caps of the queue hold for it.
+    pub(super) capped: bool,
+}
+
+/// Stores one event as a run.
+pub(super) fn accept_one(ledger: &mut Ledger, new: &NewRun, way: Way) -> Result<Accepted, Fault> {
     let now = ledger.now;
     if new.dedupe
         && let Some(first) = known(ledger, new)?
@@ -75,17 +85,36 @@ fn accept_one(ledger: &mut Ledger, new: &NewRun) -> Result<Accepted, Fault> {
     let known = ledger.names.target(target).ok_or_else(|| bad_row("a target has no names"))?;
     let (scope, component) = (known.scope, known.component);
     let bytes = new.event.size() as u64;
-    admit(ledger, scope, &new.target, bytes)?;
+    if way.capped {
+        admit(ledger, scope, &new.target, bytes)?;
+    }
     let id = new.id.to_bytes();
     events::store(&ledger.conn, new.id, &new.event)?;
     let needs = new.needs;
+    let line = new.order.as_ref().map(|order| {
+        let id = line(&new.target, &order.key);
+        InLine { id, place: place(ledger, id, new.due), holds: false, blocks: order.block }
+    });
     ledger
         .conn
         .prepare_cached(
-            "INSERT INTO queue (run, target, state, due, accepted, window_start, memory, concurrency, bytes)
-             VALUES (?1, ?2, 0, ?3, ?4, ?4, ?5, ?6, ?7)",
+            "INSERT INTO queue (run, target, state, due, accepted, window_start, memory, concurrency, bytes, depth, line,
+                 place, blocks)
+             VALUES (?1, ?2, 0, ?3, ?4, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
         )?
-        .execute(params![id, target, new.due.0, now.0, needs.memory_bytes as i64, needs.concurrency, bytes as i64])?;
+        .execute(params![
+            id,
+            target,
+            new.due.0,
+            now.0,
+            needs.memory_bytes as i64,
+            needs.concurrency,
+            bytes as i64,
+            way.depth,
+            line.map(|at| at.id),
+            line.map_or(0, |at| at.place),
+            line.is_some_and(|at| at.blocks),
+        ])?;
     let entry = Entry {
         scope,
         component,
@@ -97,6 +126,7 @@ fn accept_one(ledger: &mut Ledger, new: &NewRun) -> Result<Accepted, Fault> {
         memory_bytes: needs.memory_bytes,
         concurrency: needs.concurrency,
         bytes,
+        line,
     };
     ledger.put(new.id, Some(entry));
     Ok(Accepted::New(new.id))
@@ -122,14 +152,37 @@ fn known(ledger: &Ledger, new: &NewRun) -> Result<Option<RunId>, Fault> {
 
 /// (environment, integration, trigger, source, id) as one key. Stored; it never changes.
 fn identity(target: &Target, event: &Event) -> [u8; 32] {
+    hashed([
+        target.environment.as_str(),
+        target.integration.as_str(),
+        target.trigger.as_str(),
+        &event.source,
+        &event.id,
+    ])
+}
+
+/// Several texts as one key. Stored; it never changes.
+pub(super) fn hashed<const N: usize>(parts: [&str; N]) -> [u8; 32] {
     let mut hash = Sha256::new();
-    let parts =
-        [target.environment.as_str(), target.integration.as_str(), target.trigger.as_str(), &event.source, &event.id];
     for part in parts {
         hash.update((part.len() as u64).to_le_bytes());
         hash.update(part);
     }
     hash.finalize().into()
+}
+
+/// The line of an ordering key. Stored; it never changes.
+fn line(target: &Target, key: &str) -> LineId {
+    let hash = hashed([target.environment.as_str(), target.integration.as_str(), target.trigger.as_str(), key]);
+    hash.first_chunk().copied().unwrap_or_default()
+}
+
+/// A place in a line for a run that is due then: behind all that were accepted before and are due, also if the clock
+/// was set back since.
+fn place(ledger: &mut Ledger, line: LineId, due: Timestamp) -> i64 {
+    ledger.latest = ledger.latest.max(ledger.now);
+    let at = if due <= ledger.now { ledger.latest } else { due };
+    ledger.ready.place_in(line, at)
 }
 
 /// Whether a scope's queue takes one more. Once full, it must drain to four fifths first, so that
@@ -210,6 +263,7 @@ pub(super) fn settle(ledger: &mut Ledger, fence: Fence, ending: &Ending) -> Resu
                 )?
                 .execute(params![run.to_bytes(), outcome, reason])?;
             ledger.put(run, Some(Entry { place: Place::Parked, suspect: false, ..entry }));
+            emit::ended(ledger, run, &entry, RunState::NeedsDecision, outcome, Some(reason))?;
             crash_point("park-before-commit");
             Ok(RunState::NeedsDecision)
         }
@@ -290,6 +344,13 @@ pub(super) struct Final<'a> {
     pub(super) crashes: u32,
 }
 
+impl Final<'_> {
+    /// An end that is not that of an attempt.
+    pub(super) const fn without_attempt(state: RunState) -> Self {
+        Self { state, outcome: None, reason: None, output: None, used: 0, crashes: 0 }
+    }
+}
+
 /// Moves a run from the queue to the history.
 pub(super) fn finish(ledger: &mut Ledger, run: RunId, end: Final<'_>) -> Result<RunState, Fault> {
     let Some(entry) = ledger.ready.get(run).copied() else {
@@ -297,6 +358,7 @@ pub(super) fn finish(ledger: &mut Ledger, run: RunId, end: Final<'_>) -> Result<
     };
     let id = run.to_bytes();
     let environment = known_target(ledger, entry.target)?.environment;
+    emit::ended(ledger, run, &entry, end.state, end.outcome, end.reason.as_deref())?;
     let mut extra = journal::bytes(&ledger.conn, run)?;
     if let Some(output) = end.output {
         let output = events::encode(output)?;
@@ -310,9 +372,9 @@ pub(super) fn finish(ledger: &mut Ledger, run: RunId, end: Final<'_>) -> Result<
         .conn
         .prepare_cached(
             "INSERT INTO history (run, target, scope, environment, state, fence, accepted, finished, begun, used,
-                 crashes, memory, concurrency, event_bytes, bytes, last_outcome, reason)
+                 crashes, memory, concurrency, event_bytes, bytes, last_outcome, reason, depth, line, blocks)
              SELECT run, target, ?2, ?3, ?4, fence, accepted, ?5, begun, used + ?6,
-                 crashes + ?7, memory, concurrency, bytes, bytes + ?8, coalesce(?9, last_outcome), ?10
+                 crashes + ?7, memory, concurrency, bytes, bytes + ?8, coalesce(?9, last_outcome), ?10, depth, line, blocks
              FROM queue WHERE run = ?1",
         )?
         .execute(params![
@@ -332,6 +394,9 @@ pub(super) fn finish(ledger: &mut Ledger, run: RunId, end: Final<'_>) -> Result<
     ledger.put(run, None);
     ledger.recent.forget(run);
     if end.state == RunState::DeadLettered {
+        if let Some(at) = entry.line.filter(|at| at.blocks) {
+            ledger.block(at.id, run, true);
+        }
         ledger.add_dead(entry.scope, 1, entry.bytes as i64 + extra);
     } else {
         ledger.add_kept(environment, 1, entry.bytes as i64 + extra);
@@ -468,17 +533,22 @@ fn dead_letter(ledger: &Ledger, run: RunId) -> Result<(), Fault> {
 fn resume(ledger: &mut Ledger, run: RunId) -> Result<(), Fault> {
     let id = run.to_bytes();
     let now = ledger.now;
+    // It stands in line again: at its end, unless it held up the line.
+    let mut select = ledger.conn.prepare_cached("SELECT line, blocks FROM history WHERE run = ?1")?;
+    let (line, blocks): (Option<LineId>, bool) = select.query_row([id], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    drop(select);
+    let line = line.map(|line| InLine { id: line, place: place(ledger, line, now), holds: blocks, blocks });
     // A run that took the host with it is tried alone again, from no deaths.
     let (target, fence, memory, concurrency, bytes, suspect) = ledger
         .conn
         .prepare_cached(
             "INSERT INTO queue (run, target, state, due, fence, accepted, window_start, begun, used, suspect,
-                 memory, concurrency, bytes, last_outcome)
+                 memory, concurrency, bytes, last_outcome, depth, line, place, holds, blocks)
              SELECT run, target, 0, ?2, fence, accepted, ?2, begun, used, crashes > 0,
-                 memory, concurrency, event_bytes, last_outcome
+                 memory, concurrency, event_bytes, last_outcome, depth, line, ?3, blocks, blocks
              FROM history WHERE run = ?1 RETURNING target, fence, memory, concurrency, bytes, suspect",
         )?
-        .query_row(params![id, now.0], |row| {
+        .query_row(params![id, now.0, line.map_or(0, |at| at.place)], |row| {
             Ok((
                 row.get::<_, i64>(0)?,
                 row.get::<_, i64>(1)?,
@@ -506,19 +576,29 @@ fn resume(ledger: &mut Ledger, run: RunId) -> Result<(), Fault> {
         memory_bytes: memory as u64,
         concurrency,
         bytes: bytes as u64,
+        line,
     };
     ledger.put(run, Some(entry));
+    if let Some(at) = line.filter(|at| at.blocks) {
+        ledger.block(at.id, run, false);
+    }
     ledger.add_dead(entry.scope, -1, -held);
     Ok(())
 }
 
 fn discard(ledger: &mut Ledger, run: RunId) -> Result<(), Fault> {
-    let (scope, environment, bytes): (i64, i64, i64) = ledger
+    let (scope, environment, bytes, line): (i64, i64, i64, Option<LineId>) = ledger
         .conn
         .prepare_cached(
-            "UPDATE history SET state = 7, finished = ?2 WHERE run = ?1 RETURNING scope, environment, bytes",
+            "UPDATE history SET state = 7, finished = ?2 WHERE run = ?1
+             RETURNING scope, environment, bytes, CASE WHEN blocks THEN line END",
         )?
-        .query_row(params![run.to_bytes(), ledger.now.0], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+        .query_row(params![run.to_bytes(), ledger.now.0], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+        })?;
+    if let Some(line) = line {
+        ledger.block(line, run, false);
+    }
     ledger.add_dead(scope, -1, -bytes);
     ledger.add_kept(environment, 1, bytes);
     crash_point("discard-before-commit");
@@ -545,6 +625,12 @@ pub(super) fn entry_of_row(ledger: &Ledger, row: &rusqlite::Row<'_>) -> Result<(
         memory_bytes: row.get::<_, i64>("memory")? as u64,
         concurrency: row.get("concurrency")?,
         bytes: row.get::<_, i64>("bytes")? as u64,
+        line: match row.get::<_, Option<LineId>>("line")? {
+            Some(id) => {
+                Some(InLine { id, place: row.get("place")?, holds: row.get("holds")?, blocks: row.get("blocks")? })
+            }
+            None => None,
+        },
     };
     Ok((RunId::from_bytes(row.get("run")?), entry))
 }

@@ -122,6 +122,7 @@ fn a_released_migration_is_never_edited() {
         "sha256:ca532dcc632028c0642276bb6b3c778f8b69aa0d3691ee0908f7947276440ecb",
         "sha256:e0c82f64231590aecb17d8ae02801d7bff4a5883ffaf4d33025b2ada535d135d",
         "sha256:52b8b2be0447fa94f740d5eb1c8bd9a23f38feabc4535bb7c0527aee6a1702ca",
+        "sha256:ae6686ced89f6cc7e535cd42c2716681e50759f424ae747636d7e250cf824677",
     ];
     assert_eq!(sums, released);
     assert!(migrate::ALL.iter().zip(1..).all(|(migration, number)| migration.number == number));

@@ -8,7 +8,6 @@ use crate::grant::{Grants, HttpTarget};
 use crate::limits::Limits;
 use crate::release::verify::{Algorithm, Choice as _, Encoding, SignedText, SignedTime, TimeFormat};
 use crate::release::{Component, Manifest, Misfire, Overlap, Trigger, TriggerKind, Verify};
-use crate::retry::RetryPolicy;
 
 /// The manifest in the form it is written in, as JSON: [`super::parse_json`] reads it back unchanged.
 #[must_use]
@@ -75,7 +74,7 @@ fn settings(component: &Component, usual: &Component) -> Table {
     let mut out = Table::default();
     out.put("source", component.source.as_str());
     out.put_filled("limits", limits(&component.limits, &usual.limits));
-    out.put_filled("retry", retry(&component.retry, &usual.retry));
+    out.put_filled("retry", Table(super::retry::write(&component.retry, &usual.retry)));
     if let Some(build) = &component.build {
         let mut table = Table::default();
         table.put("command", build.command.as_str());
@@ -98,15 +97,6 @@ fn limits(limits: &Limits, usual: &Limits) -> Table {
     out.put_changed("calls", (limits.calls, usual.calls), Value::from);
     out.put_changed("in_flight", (limits.in_flight, usual.in_flight), Value::from);
     out.put_changed("journal", (limits.journal_bytes, usual.journal_bytes), show_size);
-    out
-}
-
-fn retry(retry: &RetryPolicy, usual: &RetryPolicy) -> Table {
-    let mut out = Table::default();
-    out.put_changed("first", (retry.first, usual.first), show_duration);
-    out.put_changed("longest", (retry.longest, usual.longest), show_duration);
-    out.put_changed("for", (retry.within, usual.within), show_duration);
-    out.put_changed("attempts", (retry.attempts, usual.attempts), Value::from);
     out
 }
 

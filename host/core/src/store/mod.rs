@@ -5,8 +5,10 @@
 //! is first polled; commands of one caller are carried out in that order; an `Ok` is durable.
 
 pub mod admin;
+pub mod dead_letters;
 pub mod journal;
 pub mod kv;
+pub mod notices;
 pub mod queue;
 pub mod registry;
 pub mod schedules;
@@ -62,6 +64,8 @@ pub trait Store:
     + secrets::SecretStore
     + kv::KvStore
     + admin::AdminStore
+    + dead_letters::DeadLetterStore
+    + notices::NoticeStore
 {
 }
 
@@ -73,5 +77,7 @@ impl<T> Store for T where
         + secrets::SecretStore
         + kv::KvStore
         + admin::AdminStore
+        + dead_letters::DeadLetterStore
+        + notices::NoticeStore
 {
 }

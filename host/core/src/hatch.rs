@@ -82,6 +82,16 @@ pub enum Stop {
     /// The host cannot go on with this attempt; not the guest's fault.
     #[error("{0}")]
     HostFault(String),
+    /// A connection lets no call through for now: the run comes back, and no attempt is used up.
+    #[error("connection `{connection}` lets no call through for now: {why}")]
+    Held {
+        /// Which, as the environment names it.
+        connection: ConnectionName,
+        /// When to come back.
+        back_in: Duration,
+        /// Why.
+        why: String,
+    },
 }
 
 /// How an attempt left its journal, and what it did.

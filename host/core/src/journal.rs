@@ -21,6 +21,8 @@ use crate::clock::{Clock, Timestamp};
 use crate::gauntlet::{Bug, bug};
 use crate::grant::Capability;
 
+pub mod decide;
+
 /// The first byte of every chunk.
 const FORMAT: u8 = 1;
 /// A reading of the clock in a row that gets a time of its own, so that busy loops end.
@@ -155,6 +157,19 @@ pub enum Record {
     /// if they are made again with the same arguments, they carry the same key.
     #[serde(rename = "x")]
     Cut(Vec<Reopened>),
+    /// The result before this is a person's word: the call was in doubt. For whoever reads the log.
+    #[serde(rename = "d")]
+    Decided {
+        /// The call's number.
+        #[serde(rename = "n")]
+        call: u32,
+        /// The name of the token that said so.
+        #[serde(rename = "w")]
+        who: String,
+        /// When.
+        #[serde(rename = "t")]
+        at: Timestamp,
+    },
 }
 
 /// A call that was begun before a cut.
@@ -365,6 +380,7 @@ impl Journal {
                     self.reopened.insert(past.call, past);
                 }
             }
+            Record::Decided { .. } => {}
             own => self.sequence.push_back(own),
         }
     }

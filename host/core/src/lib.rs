@@ -6,6 +6,8 @@
 //! [`hatch`], [`outcome`], [`retry`], [`metrics`].
 
 pub mod artifact;
+pub mod breaker;
+pub mod bulk;
 pub mod clock;
 pub mod diff;
 pub mod event;
@@ -22,9 +24,11 @@ pub mod lock;
 pub mod logs;
 pub mod manifest;
 pub mod metrics;
+pub mod notify;
 pub mod order;
 pub mod outcome;
 pub mod outside;
+pub mod pace;
 pub mod ports;
 pub mod redact;
 pub mod release;

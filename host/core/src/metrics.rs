@@ -13,9 +13,10 @@ use prometheus::{
     GaugeVec, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
 };
 
+use crate::breaker::Word;
 use crate::clock::Timestamp;
 use crate::grant::Capability;
-use crate::ids::Scope;
+use crate::ids::{ConnectionName, EnvironmentName, Scope};
 use crate::outcome::{Outcome, Usage};
 use crate::run::{RunState, Target};
 use crate::store::queue::Depth;
@@ -25,6 +26,7 @@ use crate::store::schedules::Skip;
 pub const OVERFLOW: &str = "overflow";
 
 const SCOPE: [&str; 2] = ["environment", "integration"];
+const CONNECTION: [&str; 2] = ["environment", "connection"];
 const COMPONENT: [&str; 3] = ["environment", "integration", "component"];
 
 const SECONDS: [f64; 12] = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0, 60.0, 600.0, 3600.0];
@@ -106,6 +108,8 @@ pub struct Metrics {
     trigger_events: Capped<IntCounterVec>,
     emitted: Capped<IntCounterVec>,
     schedule_skipped: Capped<IntCounterVec>,
+    connection_breaker: Capped<IntGaugeVec>,
+    connection_held: Capped<IntCounterVec>,
     log_lines_dropped: Capped<IntCounterVec>,
     build_info: IntGaugeVec,
     store_commits: IntCounter,
@@ -186,6 +190,15 @@ impl Metrics {
                 "Instants of schedules that became no run, by reason.",
                 &[&SCOPE[..], &["reason"]].concat(),
             )?,
+            connection_breaker: family.register(IntGaugeVec::new(
+                opts("connection_breaker", "A connection's breaker: 0 closed, 1 half-open, 2 open, 3 paused."),
+                &CONNECTION,
+            )?)?,
+            connection_held: family.counter(
+                "connection_held_total",
+                "Calls that a connection's breaker or pace sent back to the queue.",
+                &CONNECTION,
+            )?,
             log_lines_dropped: family.counter(
                 "log_lines_dropped_total",
                 "Lines of guests' logs that were not kept.",
@@ -246,6 +259,22 @@ impl Metrics {
     pub fn skipped(&self, scope: &Scope, why: Skip, instants: u64) {
         let labels = [scope.environment.as_str(), scope.integration.as_str(), why.label()];
         self.schedule_skipped.with(labels).inc_by(instants);
+    }
+
+    /// Where the breaker of a connection is now.
+    pub fn connection_breaker(&self, environment: &EnvironmentName, connection: &ConnectionName, word: Word) {
+        let value = match word {
+            Word::Closed => 0,
+            Word::HalfOpen => 1,
+            Word::Open => 2,
+            Word::Paused => 3,
+        };
+        self.connection_breaker.with([environment.as_str(), connection.as_str()]).set(value);
+    }
+
+    /// A connection sent a call back to the queue.
+    pub fn connection_held(&self, environment: &EnvironmentName, connection: &ConnectionName) {
+        self.connection_held.with([environment.as_str(), connection.as_str()]).inc();
     }
 
     /// Lines of an attempt's log were not kept.
@@ -380,7 +409,7 @@ impl<V: Collector> Capped<V> {
         let descs = self.vec.desc();
         let names = descs.first().map_or(&[][..], |desc| &desc.variable_labels);
         for (name, label) in names.iter().zip(labels) {
-            if matches!(name.as_str(), "integration" | "component") {
+            if matches!(name.as_str(), "integration" | "component" | "connection") {
                 *label = OVERFLOW;
             }
         }
@@ -445,10 +474,12 @@ mod tests {
     use prometheus::{Encoder as _, TextEncoder};
 
     /// Dashboards and alerts depend on these: a change here is a breaking change.
-    const NAMES: [&str; 22] = [
+    const NAMES: [&str; 24] = [
         "jackfield_attempt_duration_seconds histogram environment,integration,component",
         "jackfield_attempts_total counter environment,integration,component,outcome",
         "jackfield_build_info gauge version,engine",
+        "jackfield_connection_breaker gauge environment,connection",
+        "jackfield_connection_held_total counter environment,connection",
         "jackfield_dead_letters gauge environment,integration",
         "jackfield_egress_bytes_total counter environment,integration,component",
         "jackfield_events_emitted_total counter environment,integration,component,result",
@@ -532,6 +563,8 @@ mod tests {
         metrics.trigger(&target.scope(), "webhook", TriggerResult::QueueFull);
         metrics.skipped(&target.scope(), Skip::Overlap, 3);
         metrics.emitted(&target, 3, 2, 1);
+        metrics.connection_breaker(&target.environment, &"api".parse().unwrap(), Word::Open);
+        metrics.connection_held(&target.environment, &"api".parse().unwrap());
         metrics.log_lines_dropped(&target, 7);
         metrics.build_info("0.1.0", "wasmtime 48.0.8");
         metrics.store_commits(2);

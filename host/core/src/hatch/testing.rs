@@ -241,7 +241,7 @@ impl Rig {
         let component = Component {
             source: "main.wasm".into(),
             limits: options.limits,
-            retry: options.retry,
+            retry: options.retry.clone(),
             grants: options.grants.clone(),
             build: None,
             durability: Default::default(),

@@ -16,7 +16,6 @@ use crate::release::verify::Piece;
 use crate::release::{
     Build, Component, Cron, Durability, Interval, Manifest, Misfire, Overlap, Trigger, TriggerKind, Verify, Webhook,
 };
-use crate::retry::RetryPolicy;
 use crate::schedule::{self, Schedule};
 
 pub(super) const ROOT: &[&str] = &["manifest_version", "integration", "connections", "trigger", "component"];
@@ -48,7 +47,6 @@ pub(super) const LIMITS: &[&str] = &[
     "in_flight",
     "journal",
 ];
-pub(super) const RETRY: &[&str] = &["first", "longest", "for", "attempts"];
 pub(super) const GRANTS: &[&str] = &["http", "kv", "config", "events", "deny"];
 pub(super) const HTTP: &[&str] = &["connection", "url", "methods", "paths", "redirects", "in_doubt"];
 pub(super) const KV: &[&str] = &["prefix", "access"];
@@ -65,7 +63,6 @@ pub(super) const DEFAULT_ZONE: &str = "UTC";
 pub(super) const MOST_MISSED: u32 = 1_000;
 
 const LONGEST_TEXT: usize = 4096;
-const LONGEST_RETRY: Duration = Duration::from_secs(365 * 24 * 3600);
 
 /// Reads a whole manifest.
 ///
@@ -172,7 +169,7 @@ impl Reader {
         let source = self.complaints.required(&fields, "source", "source = \"dist/sync.wasm\"");
         let source = source.and_then(|at| self.source(&at));
         let limits = fields.get("limits").map(|at| self.limits(&at)).unwrap_or_default();
-        let retry = fields.get("retry").map(|at| self.retry(&at)).unwrap_or_default();
+        let retry = fields.get("retry").map(|at| super::retry::policy(&mut self.complaints, &at)).unwrap_or_default();
         let grants = fields.get("grants").map(|at| self.grants(&at)).unwrap_or_default();
         let build = fields.get("build").and_then(|at| self.build(&at));
         let durability = fields.get("durability");
@@ -211,28 +208,6 @@ impl Reader {
         set(&mut limits.in_flight, &fields, "in_flight", |at| c.whole(at, 1..=most.in_flight));
         set(&mut limits.journal_bytes, &fields, "journal", |at| c.size(at, 64 * 1024..=most.journal_bytes));
         limits
-    }
-
-    fn retry(&mut self, at: &At<'_>) -> RetryPolicy {
-        let mut retry = RetryPolicy::default();
-        let Some(fields) = self.complaints.fields(at, RETRY) else { return retry };
-        let c = &mut self.complaints;
-        let some = Duration::from_millis(1)..=LONGEST_RETRY;
-        set(&mut retry.first, &fields, "first", |at| c.duration(at, some.clone()));
-        set(&mut retry.longest, &fields, "longest", |at| c.duration(at, some.clone()));
-        set(&mut retry.within, &fields, "for", |at| c.duration(at, Duration::ZERO..=LONGEST_RETRY));
-        retry.attempts = fields.get("attempts").and_then(|at| c.whole(&at, 1..=1_000_000));
-        if retry.first > retry.longest
-            && let Some(at) = fields.get("first").or_else(|| fields.get("longest"))
-        {
-            let (first, longest) =
-                (super::units::show_duration(retry.first), super::units::show_duration(retry.longest));
-            c.say(
-                &at.place,
-                format_args!("does not fit: `first` is {first} and `longest` is {longest}; delays only grow"),
-            );
-        }
-        retry
     }
 
     fn build(&mut self, at: &At<'_>) -> Option<Build> {

@@ -144,7 +144,7 @@ fn defaults_fill_what_is_left_out() {
     assert_eq!((&webhook.verify, webhook.respond, &webhook.id_header), (&Verify::Token, false, &None));
     assert_eq!((webhook.rate_per_second, webhook.burst), (50, 100));
     let sync = &manifest.components[&"sync".parse().unwrap()];
-    assert_eq!((sync.limits, sync.retry), (Limits::default(), crate::retry::RetryPolicy::default()));
+    assert_eq!((sync.limits, &sync.retry), (Limits::default(), &crate::retry::RetryPolicy::default()));
     assert!(!sync.grants.mentions(Capability::Http));
 }
 
@@ -592,7 +592,8 @@ fn the_schema_names_the_keys_that_are_read() {
         ("rate", read::RATE),
         ("component", read::COMPONENT),
         ("limits", read::LIMITS),
-        ("retry", read::RETRY),
+        ("retry", super::retry::RETRY),
+        ("retry_rule", super::retry::RULE),
         ("grants", read::GRANTS),
         ("http", read::HTTP),
         ("kv", read::KV),

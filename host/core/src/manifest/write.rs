@@ -9,7 +9,6 @@ use crate::limits::Limits;
 use crate::listen::Listen;
 use crate::release::verify::{Algorithm, Choice as _, Encoding, SignedText, SignedTime, TimeFormat};
 use crate::release::{Component, Durability, Manifest, Misfire, Overlap, Trigger, TriggerKind, Verify};
-use crate::retry::RetryPolicy;
 
 /// The manifest in the form it is written in, as JSON: [`super::parse_json`] reads it back unchanged.
 #[must_use]
@@ -76,7 +75,7 @@ fn settings(component: &Component, usual: &Component) -> Table {
     let mut out = Table::default();
     out.put("source", component.source.as_str());
     out.put_filled("limits", limits(&component.limits, &usual.limits));
-    out.put_filled("retry", retry(&component.retry, &usual.retry));
+    out.put_filled("retry", Table(super::retry::write(&component.retry, &usual.retry)));
     out.put_changed("durability", (component.durability, usual.durability), Durability::label);
     if let Some(build) = &component.build {
         let mut table = Table::default();
@@ -100,15 +99,6 @@ fn limits(limits: &Limits, usual: &Limits) -> Table {
     out.put_changed("calls", (limits.calls, usual.calls), Value::from);
     out.put_changed("in_flight", (limits.in_flight, usual.in_flight), Value::from);
     out.put_changed("journal", (limits.journal_bytes, usual.journal_bytes), show_size);
-    out
-}
-
-fn retry(retry: &RetryPolicy, usual: &RetryPolicy) -> Table {
-    let mut out = Table::default();
-    out.put_changed("first", (retry.first, usual.first), show_duration);
-    out.put_changed("longest", (retry.longest, usual.longest), show_duration);
-    out.put_changed("for", (retry.within, usual.within), show_duration);
-    out.put_changed("attempts", (retry.attempts, usual.attempts), Value::from);
     out
 }
 

@@ -5,9 +5,11 @@
 //! is first polled; commands of one caller are carried out in that order; an `Ok` is durable.
 
 pub mod admin;
+pub mod dead_letters;
 pub mod events;
 pub mod journal;
 pub mod kv;
+pub mod notices;
 pub mod queue;
 pub mod registry;
 pub mod schedules;
@@ -64,6 +66,8 @@ pub trait Store:
     + kv::KvStore
     + events::EventStore
     + admin::AdminStore
+    + dead_letters::DeadLetterStore
+    + notices::NoticeStore
 {
 }
 
@@ -76,5 +80,7 @@ impl<T> Store for T where
         + kv::KvStore
         + events::EventStore
         + admin::AdminStore
+        + dead_letters::DeadLetterStore
+        + notices::NoticeStore
 {
 }

@@ -52,6 +52,14 @@ pub(super) fn outcome(ending: Ending, state: &State, limits: &Limits, clocks: &C
                 retry_after: None,
             }));
         }
+        Some(Stop::Held { connection, back_in, why }) => {
+            return Ok(match ending {
+                Ending::Cancelled => Outcome::Cancelled,
+                // It did without the call.
+                Ending::Returned(Ok(output)) => answered(output, limits),
+                _ => Outcome::Held { connection: connection.to_string(), back_in, why },
+            });
+        }
         None => {}
     }
     let error = match ending {

@@ -9,7 +9,7 @@ use super::ledger::Ledger;
 use super::queue::{CRASHES, Final, crashed_host, entry_of_row, finish, record_attempt};
 use super::ready::{Entry, InLine, LineId, Place};
 use super::writer::Line;
-use super::{events, journal};
+use super::{events, journal, notices};
 use crate::clock::Timestamp;
 use crate::gauntlet::crash_point;
 use crate::ids::RunId;
@@ -86,7 +86,7 @@ fn claim_one(ledger: &mut Ledger, run: RunId) -> Result<Option<Claim>, Fault> {
     let alone = entry.suspect;
     // Two statements: RETURNING would make a table in memory for each claim.
     let mut select = ledger.conn.prepare_cached(
-        "SELECT fence + 1, window_start, used, failed, hard, faults, begun FROM queue WHERE run = ?1",
+        "SELECT fence + 1, window_start, used, failed, hard, faults, begun + held FROM queue WHERE run = ?1",
     )?;
     let target = ledger.names.target(entry.target).ok_or_else(|| bad_row("a run's target has no names"))?;
     let (claim, begun) = select.query_row([run.to_bytes()], |row| {
@@ -128,7 +128,11 @@ fn claim_one(ledger: &mut Ledger, run: RunId) -> Result<Option<Claim>, Fault> {
 
 fn quarantine(ledger: &mut Ledger, run: RunId, problem: &str) -> Result<Option<Claim>, Fault> {
     tracing::error!(%run, problem, "a run cannot be read and is put aside");
-    let reason = Some(format!("this run cannot be read: {problem}"));
+    let why = format!("this run cannot be read: {problem}");
+    if let Some(entry) = ledger.ready.get(run).copied() {
+        notices::note(ledger, &entry, run, RunState::DeadLettered, None, &why)?;
+    }
+    let reason = Some(why);
     finish(
         ledger,
         run,
@@ -242,6 +246,9 @@ fn settle_left(ledger: &mut Ledger, left: &Left, marked: bool) -> Result<(), Fau
         return Ok(());
     }
     if crashed && left.crashes + 1 >= CRASHES {
+        if let Some(entry) = ledger.ready.get(run).copied() {
+            notices::note(ledger, &entry, run, RunState::DeadLettered, outcome, &crashed_host())?;
+        }
         finish(ledger, run, end(RunState::DeadLettered, crashed_host(), 1))?;
         return Ok(());
     }

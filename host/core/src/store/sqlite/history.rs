@@ -29,7 +29,7 @@ const UNFINISHED: &str = "
     FROM queue q CROSS JOIN targets t ON t.id = q.target CROSS JOIN scopes s ON s.id = t.scope
     CROSS JOIN environments e ON e.id = s.environment CROSS JOIN integrations i ON i.id = s.integration
     LEFT JOIN events v ON v.run = q.run";
-const FINISHED: &str = "
+pub(super) const FINISHED: &str = "
     SELECT q.run, e.name, i.name, t.version, t.component, t.\"trigger\", q.state, q.accepted,
         NULL, q.finished, q.begun, q.last_outcome, q.reason, v.event
     FROM history q CROSS JOIN targets t ON t.id = q.target CROSS JOIN scopes s ON s.id = t.scope
@@ -41,7 +41,7 @@ struct EventId {
     id: String,
 }
 
-fn summary(row: &Row<'_>) -> Result<RunSummary, Fault> {
+pub(super) fn summary(row: &Row<'_>) -> Result<RunSummary, Fault> {
     let event: Option<Vec<u8>> = row.get(13)?;
     // A damaged event must not hide the run.
     let event_id = event.and_then(|event| rmp_serde::from_slice::<EventId>(&event).ok()).map(|event| event.id);
@@ -96,7 +96,16 @@ pub(super) fn detail(conn: &Connection, run: RunId) -> Result<RunDetail, Fault> 
         Err(Fault::Refused(_)) => None,
         Err(fault) => return Err(fault),
     };
-    Ok(RunDetail { summary, event, output: output.map(|output| events::decode(&output)).transpose()?, attempts_made })
+    let mut select = conn.prepare_cached("SELECT record FROM decisions WHERE run = ?1 ORDER BY place")?;
+    let mut rows = select.query([run.to_bytes()])?;
+    let mut decisions = Vec::new();
+    while let Some(row) = rows.next()? {
+        decisions.push(events::decode(&row.get::<_, Vec<u8>>(0)?)?);
+    }
+    let mut select = conn.prepare_cached("SELECT fresh FROM history WHERE run = ?1")?;
+    let fresh = select.query_row([run.to_bytes()], |row| row.get::<_, Option<[u8; 16]>>(0)).optional()?.flatten();
+    let output = output.map(|output| events::decode(&output)).transpose()?;
+    Ok(RunDetail { summary, event, output, attempts_made, decisions, fresh: fresh.map(RunId::from_bytes) })
 }
 
 /// Which run of the same ordering key one waits for, if it does, as a sentence.
@@ -285,6 +294,7 @@ fn remove(conn: &Connection, run: RunId) -> Result<(), Fault> {
         "DELETE FROM journal WHERE run = ?1",
         "DELETE FROM attempts WHERE run = ?1",
         "DELETE FROM outputs WHERE run = ?1",
+        "DELETE FROM decisions WHERE run = ?1",
         "DELETE FROM history WHERE run = ?1",
     ] {
         conn.prepare_cached(sql)?.execute([Value::Blob(run.to_bytes().to_vec())])?;

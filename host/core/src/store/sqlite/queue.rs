@@ -10,14 +10,15 @@ use super::fault::{Fault, bad_row};
 use super::ledger::Ledger;
 use super::names::KnownTarget;
 use super::ready::{Entry, InLine, LineId, Place, ScopeId};
-use super::{emit, events, journal};
+use super::{emit, events, journal, notices};
 use crate::clock::Timestamp;
 use crate::event::Event;
 use crate::gauntlet::crash_point;
 use crate::ids::RunId;
-use crate::journal::Journal;
-use crate::run::{AttemptRecord, RunState, Target};
+use crate::journal::decide::{Doubt, Given, doubts, make_again, take_as_done};
+use crate::run::{AttemptRecord, DecisionRecord, RunState, Target};
 use crate::store::StoreError;
+use crate::store::dead_letters::Onto;
 use crate::store::queue::{Accepted, Decision, Ending, Fence, JournalEnd, NewRun, Settle};
 
 /// How long an accepted event is known.
@@ -235,7 +236,10 @@ pub(super) fn settle(ledger: &mut Ledger, fence: Fence, ending: &Ending) -> Resu
         JournalEnd::Cut(cut) if cut.keep <= entry.chunks => journal::cut(&ledger.conn, run, entry.chunks, cut)?,
         JournalEnd::Keep(_) | JournalEnd::Cut(_) => {}
     }
-    record_attempt(ledger, run, &ending.attempt)?;
+    let held = matches!(ending.then, Settle::Held { .. });
+    if !held {
+        record_attempt(ledger, run, &ending.attempt)?;
+    }
     crash_point("settle-before-commit");
     let outcome = Some(ending.attempt.outcome.as_str());
     let end = |state, reason: Option<String>| Final {
@@ -249,7 +253,10 @@ pub(super) fn settle(ledger: &mut Ledger, fence: Fence, ending: &Ending) -> Resu
     let cancelled = || end(RunState::Cancelled, Some("cancelled".into()));
     match &ending.then {
         Settle::Succeeded => finish(ledger, run, end(RunState::Succeeded, None)),
-        Settle::DeadLettered { reason } => finish(ledger, run, end(RunState::DeadLettered, Some(reason.clone()))),
+        Settle::DeadLettered { reason } => {
+            notices::note(ledger, &entry, run, RunState::DeadLettered, outcome, reason)?;
+            finish(ledger, run, end(RunState::DeadLettered, Some(reason.clone())))
+        }
         Settle::Cancelled => finish(ledger, run, cancelled()),
         Settle::Parked { reason } => {
             if wish_to_cancel(ledger, run)? {
@@ -262,6 +269,7 @@ pub(super) fn settle(ledger: &mut Ledger, fence: Fence, ending: &Ending) -> Resu
                      last_outcome = ?2, reason = ?3 WHERE run = ?1",
                 )?
                 .execute(params![run.to_bytes(), outcome, reason])?;
+            notices::note(ledger, &entry, run, RunState::NeedsDecision, outcome, reason)?;
             ledger.put(run, Some(Entry { place: Place::Parked, suspect: false, ..entry }));
             emit::ended(ledger, run, &entry, RunState::NeedsDecision, outcome, Some(reason))?;
             crash_point("park-before-commit");
@@ -282,12 +290,27 @@ pub(super) fn settle(ledger: &mut Ledger, fence: Fence, ending: &Ending) -> Resu
             crash_point("retry-before-commit");
             Ok(RunState::Waiting)
         }
+        Settle::Held { due, reason } => {
+            if wish_to_cancel(ledger, run)? {
+                return finish(ledger, run, Final { used: 0, ..cancelled() });
+            }
+            ledger
+                .conn
+                .prepare_cached(
+                    "UPDATE queue SET state = 2, due = ?2, begun = begun - 1, held = held + 1, faults = 0,
+                     suspect = 0, alone = 0, last_outcome = ?3, reason = ?4 WHERE run = ?1",
+                )?
+                .execute(params![run.to_bytes(), due.0, outcome, reason])?;
+            ledger.put(run, Some(Entry { place: Place::Ready { due: *due }, suspect: false, ..entry }));
+            Ok(RunState::Waiting)
+        }
         Settle::Released { due, suspect } => {
             if wish_to_cancel(ledger, run)? {
                 return finish(ledger, run, cancelled());
             }
             let crashed = *suspect && entry.place == (Place::Running { alone: true });
             if crashed && crashes(ledger, run)? + 1 >= CRASHES {
+                notices::note(ledger, &entry, run, RunState::DeadLettered, outcome, &crashed_host())?;
                 return finish(
                     ledger,
                     run,
@@ -404,7 +427,7 @@ pub(super) fn finish(ledger: &mut Ledger, run: RunId, end: Final<'_>) -> Result<
     Ok(end.state)
 }
 
-fn known_target(ledger: &Ledger, target: i64) -> Result<&KnownTarget, Fault> {
+pub(super) fn known_target(ledger: &Ledger, target: i64) -> Result<&KnownTarget, Fault> {
     ledger.names.target(target).ok_or_else(|| bad_row("a run's target has no names"))
 }
 
@@ -436,7 +459,7 @@ fn final_state(ledger: &Ledger, run: RunId) -> Result<RunState, Fault> {
 }
 
 /// Decides over a parked run.
-pub(super) fn decide(ledger: &mut Ledger, run: RunId, decision: Decision) -> Result<RunState, Fault> {
+pub(super) fn decide(ledger: &mut Ledger, run: RunId, decision: &Decision, who: &str) -> Result<RunState, Fault> {
     let entry = match ledger.ready.get(run).copied() {
         Some(entry) if entry.place == Place::Parked => entry,
         Some(_) => {
@@ -447,8 +470,22 @@ pub(super) fn decide(ledger: &mut Ledger, run: RunId, decision: Decision) -> Res
             return Err(StoreError::Conflict(format!("run {run} is {state}; it does not wait for a decision")).into());
         }
     };
+    let conn = &ledger.conn;
+    let chunks = journal::load(conn, run)?;
+    let unreadable = |e: crate::journal::Corrupt| StoreError::Conflict(e.to_string());
+    let doubts = doubts(&chunks).map_err(unreadable)?;
+    let named = |doubt: &Doubt| format!("{} {}", doubt.what.capability, doubt.what.text);
+    let mut record = DecisionRecord {
+        at: ledger.now,
+        who: who.into(),
+        decision: decision.label().into(),
+        call: None,
+        what: doubts.iter().map(named).collect::<Vec<_>>().join(", "),
+        result: None,
+    };
     match decision {
         Decision::Fail => {
+            record_decision(conn, run, &record)?;
             let mut select = ledger.conn.prepare_cached("SELECT reason FROM queue WHERE run = ?1")?;
             let why: Option<String> = select.query_row([run.to_bytes()], |row| row.get(0))?;
             drop(select);
@@ -464,22 +501,46 @@ pub(super) fn decide(ledger: &mut Ledger, run: RunId, decision: Decision) -> Res
                 used: 0,
                 crashes: 0,
             };
-            finish(ledger, run, end)
+            return finish(ledger, run, end);
         }
         Decision::Retry => {
-            let chunks = journal::load(&ledger.conn, run)?;
             let clock = std::sync::Arc::clone(&ledger.options.clock);
-            let cut = Journal::load(clock, &chunks).map_err(|e| StoreError::Conflict(e.to_string()))?.cut();
-            journal::cut(&ledger.conn, run, chunks.len() as u32, &cut)?;
-            ledger
-                .conn
-                .prepare_cached("UPDATE queue SET state = 0, due = ?2, reason = NULL WHERE run = ?1")?
-                .execute(params![run.to_bytes(), ledger.now.0])?;
-            ledger.put(run, Some(Entry { place: Place::Ready { due: ledger.now }, ..entry }));
-            crash_point("decide-before-commit");
-            Ok(RunState::Queued)
+            journal::rewrite(conn, run, &make_again(clock, &chunks).map_err(unreadable)?)?;
+        }
+        Decision::Skip(skipped) => {
+            let given = Given { call: skipped.call, answer: &skipped.answer, who, at: ledger.now };
+            let rewrite = take_as_done(&chunks, &given).map_err(unreadable)?.ok_or_else(|| {
+                let call = skipped.call;
+                StoreError::Conflict(format!("call {call} of run {run} is not in doubt"))
+            })?;
+            journal::rewrite(conn, run, &rewrite)?;
+            record.call = Some(skipped.call);
+            record.what = doubts.iter().find(|doubt| doubt.call == skipped.call).map(named).unwrap_or_default();
+            record.result = Some(skipped.shown.clone());
         }
     }
+    record_decision(conn, run, &record)?;
+    if let Decision::Skip(skipped) = decision
+        && let Some(left) = doubts.iter().find(|doubt| doubt.call != skipped.call)
+    {
+        let reason = format!("call {} may have happened: {}", left.call, named(left));
+        conn.prepare_cached("UPDATE queue SET reason = ?2 WHERE run = ?1")?.execute(params![run.to_bytes(), reason])?;
+        return Ok(RunState::NeedsDecision);
+    }
+    conn.prepare_cached("UPDATE queue SET state = 0, due = ?2, reason = NULL WHERE run = ?1")?
+        .execute(params![run.to_bytes(), ledger.now.0])?;
+    ledger.put(run, Some(Entry { place: Place::Ready { due: ledger.now }, ..entry }));
+    crash_point("decide-before-commit");
+    Ok(RunState::Queued)
+}
+
+fn record_decision(conn: &rusqlite::Connection, run: RunId, record: &DecisionRecord) -> Result<(), Fault> {
+    conn.prepare_cached(
+        "INSERT INTO decisions (run, place, record)
+         SELECT ?1, coalesce(max(place), 0) + 1, ?2 FROM decisions WHERE run = ?1",
+    )?
+    .execute(params![run.to_bytes(), events::encode(record)?])?;
+    Ok(())
 }
 
 /// What people do with dead letters, many at once.
@@ -506,7 +567,7 @@ pub(super) fn bulk(ledger: &mut Ledger, what: Bulk, request: &str, runs: &[RunId
         if seen.insert(*run) {
             dead_letter(ledger, *run)?;
             match what {
-                Bulk::Resume => resume(ledger, *run)?,
+                Bulk::Resume => resume(ledger, *run, None)?,
                 Bulk::Discard => discard(ledger, *run)?,
             }
             done += 1;
@@ -521,7 +582,7 @@ pub(super) fn bulk(ledger: &mut Ledger, what: Bulk, request: &str, runs: &[RunId
 }
 
 /// Fails unless a run is a dead letter.
-fn dead_letter(ledger: &Ledger, run: RunId) -> Result<(), Fault> {
+pub(super) fn dead_letter(ledger: &Ledger, run: RunId) -> Result<(), Fault> {
     let state = if ledger.ready.holds(run) { None } else { Some(final_state(ledger, run)?) };
     match state {
         Some(RunState::DeadLettered) => Ok(()),
@@ -530,7 +591,8 @@ fn dead_letter(ledger: &Ledger, run: RunId) -> Result<(), Fault> {
     }
 }
 
-fn resume(ledger: &mut Ledger, run: RunId) -> Result<(), Fault> {
+/// Queues a dead letter again, on another version if it is to go on there.
+pub(super) fn resume(ledger: &mut Ledger, run: RunId, onto: Option<Onto>) -> Result<(), Fault> {
     let id = run.to_bytes();
     let now = ledger.now;
     // It stands in line again: at its end, unless it held up the line.
@@ -564,6 +626,19 @@ fn resume(ledger: &mut Ledger, run: RunId) -> Result<(), Fault> {
         .query_row([id], |row| row.get(0))?;
     crash_point("resume-before-commit");
     ledger.conn.prepare_cached("DELETE FROM outputs WHERE run = ?1")?.execute([id])?;
+    let (target, memory, concurrency) = match onto {
+        None => (target, memory, concurrency),
+        Some(Onto { version, needs }) => {
+            let moved = Target { version, ..known_target(ledger, target)?.target.clone() };
+            let target = ledger.names.target_id(&ledger.conn, &moved)?;
+            let memory = needs.memory_bytes as i64;
+            ledger
+                .conn
+                .prepare_cached("UPDATE queue SET target = ?2, memory = ?3, concurrency = ?4 WHERE run = ?1")?
+                .execute(params![id, target, memory, needs.concurrency])?;
+            (target, memory, needs.concurrency)
+        }
+    };
     let known = known_target(ledger, target)?;
     let entry = Entry {
         scope: known.scope,
@@ -586,7 +661,8 @@ fn resume(ledger: &mut Ledger, run: RunId) -> Result<(), Fault> {
     Ok(())
 }
 
-fn discard(ledger: &mut Ledger, run: RunId) -> Result<(), Fault> {
+/// Puts a dead letter away.
+pub(super) fn discard(ledger: &mut Ledger, run: RunId) -> Result<(), Fault> {
     let (scope, environment, bytes, line): (i64, i64, i64, Option<LineId>) = ledger
         .conn
         .prepare_cached(

@@ -24,6 +24,7 @@ pub mod metrics;
 pub mod outcome;
 pub mod outside;
 pub mod ports;
+pub mod recording;
 pub mod redact;
 pub mod release;
 pub mod retry;

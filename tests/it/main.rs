@@ -12,6 +12,8 @@ mod keys;
 mod limits;
 mod metrics;
 mod polyglot;
+mod polyglot_durability;
+mod replay;
 mod retries;
 mod schedules;
 mod standard_http;

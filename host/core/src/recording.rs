@@ -349,10 +349,24 @@ impl Recording {
     /// The file: the same recording always gives the same bytes.
     #[must_use]
     pub fn write(&self) -> Vec<u8> {
-        let mut text = serde_json::to_vec_pretty(self).expect("maps have text keys, and memory does not fail");
-        text.push(b'\n');
-        text
+        let text = serde_json::to_string_pretty(self).expect("maps have text keys, and memory does not fail");
+        // Only strings hold such characters, and there each has an escape.
+        let mut plain = String::with_capacity(text.len() + 1);
+        for c in text.chars() {
+            if acts(c) {
+                plain.push_str(&format!("\\u{:04x}", u32::from(c)));
+            } else {
+                plain.push(c);
+            }
+        }
+        plain.push('\n');
+        plain.into_bytes()
     }
+}
+
+/// Whether a terminal or an editor acts on a character that JSON lets through.
+fn acts(c: char) -> bool {
+    matches!(c, '\u{7f}'..='\u{9f}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 mod rfc_3339 {

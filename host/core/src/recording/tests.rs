@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::playback::Playback;
 use super::*;
-use crate::clock::SystemClock;
+use crate::clock::{Clock as _, SystemClock};
 use crate::grant::{Capability, HttpGrant, HttpTarget};
 use crate::hatch::testing::{Rig, RigOptions, name, responds, scope};
 use crate::hatch::{Hatch, HttpAsked, Stop, encode_answer};

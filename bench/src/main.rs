@@ -4,6 +4,7 @@
 mod cell;
 mod doors;
 mod hatch;
+mod journal;
 mod load;
 mod queue;
 mod table;
@@ -22,6 +23,7 @@ fn main() -> ExitCode {
         let mut table = Table::default();
         cell::measure(&mut table).await?;
         hatch::measure(&mut table).await?;
+        journal::measure(&mut table).await?;
         queue::measure(&mut table).await?;
         doors::measure(&mut table).await?;
         anyhow::Ok(table)

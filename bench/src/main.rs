@@ -4,6 +4,7 @@
 mod cell;
 mod doors;
 mod hatch;
+mod journal;
 mod languages;
 mod load;
 mod queue;
@@ -25,6 +26,7 @@ fn main() -> ExitCode {
         let mut table = Table::default();
         cell::measure(&mut table).await?;
         hatch::measure(&mut table).await?;
+        journal::measure(&mut table).await?;
         queue::measure(&mut table).await?;
         doors::measure(&mut table).await?;
         anyhow::Ok(table)

@@ -219,6 +219,16 @@ async fn threat_048_no_credential_is_seen_by_anybody() {
     let ids =
         json!({ "run": run["id"], "digest": api.get("/v1/environments/dev/releases").await[0]["artifacts"]["probe"] });
     every_answer(&api, &ids, &canaries).await;
+    // What leaves as a file, of the run that was answered with its own credentials and of those that said them aloud.
+    let page = api.get("/v1/runs?limit=100").await;
+    let runs = page["runs"].as_array().unwrap();
+    for run in runs {
+        let id = run["id"].as_str().unwrap();
+        let export = api.get(&format!("/v1/runs/{id}/export")).await;
+        assert!(!export["calls"].as_array().unwrap().is_empty() || export["outcome"]["outcome"] == "trapped", "{export:#}");
+        clean("an exported run", export.to_string().as_bytes(), &canaries);
+    }
+    assert!(runs.len() >= 4, "only {} runs were exported", runs.len());
     clean("/metrics", host.metrics_text().await.as_bytes(), &canaries);
     let backup = api.request(reqwest::Method::POST, "/v1/backup").json(&json!({})).send().await.unwrap();
     assert!(backup.status().is_success(), "{}", backup.status());

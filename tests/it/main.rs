@@ -14,6 +14,8 @@ mod languages;
 mod limits;
 mod metrics;
 mod polyglot;
+mod polyglot_durability;
+mod replay;
 mod retries;
 mod schedules;
 mod standard_http;

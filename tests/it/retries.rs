@@ -206,6 +206,13 @@ async fn a_handler_that_changes_its_mind_is_stopped_before_any_effect() {
     assert!(run["reason"].as_str().unwrap().contains("non-determinism at call 1"), "{}", run["reason"]);
     let paths: Vec<_> = target.requests().iter().map(|r| r.path.clone()).collect();
     assert_eq!(paths, ["/page/1", "/effect"]);
+
+    // Both calls are shown side by side.
+    let shown = host.command().args(["runs", "show", run["id"].as_str().unwrap()]).output().await.unwrap();
+    let shown = String::from_utf8_lossy(&shown.stdout).into_owned();
+    for line in ["recorded  GET target /page/1", "now       GET target /page/2", "they differ from line 1 on"] {
+        assert!(shown.contains(line), "`{line}` is not in\n{shown}");
+    }
 }
 
 /// What a repeated attempt sees of time and chance in its replayed part is what the first one saw.

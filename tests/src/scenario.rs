@@ -255,6 +255,28 @@ impl Scenario {
     ///
     /// Something else followed.
     pub async fn play(&self, host: &Host, manifest: &str, components: &[(&str, &[u8])]) -> Vec<Played> {
+        let outside = self.set_up(host, manifest, components).await;
+        let mut runs = BTreeMap::new();
+        let mut all = Vec::new();
+        for step in &self.steps {
+            let (run, played) = self.play_step(host, step, &outside, &runs).await;
+            runs.insert(step.name.clone(), run);
+            all.push(played);
+        }
+        all
+    }
+
+    /// Starts the outside systems, sets up secrets, connections and settings, and deploys. Gives the outside systems.
+    ///
+    /// # Panics
+    ///
+    /// Something was refused.
+    pub async fn set_up(
+        &self,
+        host: &Host,
+        manifest: &str,
+        components: &[(&str, &[u8])],
+    ) -> BTreeMap<String, Stub> {
         let mut outside = BTreeMap::new();
         for name in self.stubs.keys() {
             outside.insert(name.clone(), self.stub(name, 0).await.expect("a free port can be had"));
@@ -270,14 +292,7 @@ impl Scenario {
         for (name, value) in &self.config {
             api.set_config(environment, &self.integration, name, value.clone()).await;
         }
-        let mut runs = BTreeMap::new();
-        let mut all = Vec::new();
-        for step in &self.steps {
-            let (run, played) = self.play_step(host, step, &outside, &runs).await;
-            runs.insert(step.name.clone(), run);
-            all.push(played);
-        }
-        all
+        outside
     }
 
     /// What the hook answers to a step.

@@ -384,16 +384,10 @@ impl Attempted {
 
 /// The outcome once the hatch has been asked: a stop it ordered counts before what the guest made of
 /// it, and a call in doubt parks a run whose attempt ended badly.
-fn settled(outcome: Outcome, hatch: &Hatch, closing: &Closing) -> Outcome {
+pub(crate) fn settled(outcome: Outcome, hatch: &Hatch, closing: &Closing) -> Outcome {
     let outcome = match hatch.stopped() {
         Some(Stop::OverBudget { limit, allowed }) => Outcome::OverBudget { limit, allowed },
-        Some(Stop::NonDeterminism(other)) => Outcome::Failed(Failure {
-            name: "non-determinism".into(),
-            message: other.to_string(),
-            stack: None,
-            retryable: false,
-            retry_after: None,
-        }),
+        Some(Stop::NonDeterminism(other)) => Outcome::Failed(other.failure()),
         Some(Stop::HostFault(message)) => Outcome::HostFault { message, panicked: false },
         // A guest that did without the call it was not allowed to make has succeeded.
         Some(Stop::Held { .. }) if matches!(outcome, Outcome::Succeeded { .. } | Outcome::Cancelled) => outcome,
@@ -414,7 +408,7 @@ fn settled(outcome: Outcome, hatch: &Hatch, closing: &Closing) -> Outcome {
     }
 }
 
-fn redacted(outcome: Outcome, redactor: &Redactor) -> Outcome {
+pub(crate) fn redacted(outcome: Outcome, redactor: &Redactor) -> Outcome {
     let text = |s: String| redactor.text(&s).into_owned();
     match outcome {
         Outcome::Failed(f) => {

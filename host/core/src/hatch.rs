@@ -5,6 +5,7 @@
 //! repeating in [`crate::journal`]; how the calls of each capability are checked and made is in this
 //! folder's files. It knows no wasm and dials nothing.
 
+mod asked;
 mod config;
 mod events;
 mod http;
@@ -14,6 +15,7 @@ pub mod testing;
 #[cfg(test)]
 mod tests;
 
+pub use asked::HttpAsked;
 pub use config::{ConfigAnswer, ConfigError};
 pub(crate) use events::verdict as events_verdict;
 pub(crate) use kv::verdict as kv_verdict;
@@ -33,7 +35,8 @@ use crate::gauntlet::crash_point;
 use crate::grant::{Capability, Grants};
 use crate::ids::ConnectionName;
 use crate::journal::{
-    ArgumentHash, CallSummary, Chunk, Class, Cut, Journal, LookUp, Moment, NonDeterminism, Verdict, What,
+    ArgumentHash, CallSummary, Chunk, Class, Cut, Journal, LookUp, Moment, NonDeterminism, Sides, Verdict,
+    What,
 };
 use crate::limits::{Limit, Limits};
 use crate::lock::locked;
@@ -369,7 +372,7 @@ impl Hatch {
         let mut calls = std::mem::take(&mut *locked(&self.calls));
         calls.sort_by_key(|call| call.call);
         Closing {
-            cut: journal.cut(),
+            cut: journal.cut_and_keep(),
             in_doubt: journal.in_doubt().map(|(call, what)| (call, format!("{} {}", what.capability, what.text))),
             tail: journal.tail(),
             calls,
@@ -432,13 +435,37 @@ impl Hatch {
 
     /// What is recorded of a call that passed its grant.
     fn look_up(&self, call: u32, what: &What, hash: &ArgumentHash) -> Result<LookUp, Stop> {
+        self.look_up_asked(call, what, hash, Vec::new)
+    }
+
+    /// The same, with what it is asked with: kept if the call is new, and shown beside the recorded one
+    /// if that is another.
+    fn look_up_asked(
+        &self,
+        call: u32,
+        what: &What,
+        hash: &ArgumentHash,
+        request: impl FnOnce() -> Vec<u8>,
+    ) -> Result<LookUp, Stop> {
         self.go_on()?;
-        let journal = self.journal();
+        let mut journal = self.journal();
         if journal.bytes() > self.limits.journal_bytes {
             drop(journal);
             return Err(self.end(self.journal_full()));
         }
-        let found = journal.look_up(call, what, hash);
+        let mut found = journal.look_up(call, what, hash);
+        match &mut found {
+            Ok(LookUp::Fresh { .. }) => match request() {
+                request if request.is_empty() => {}
+                request => journal.asked(call, request),
+            },
+            Ok(_) => {}
+            Err(other) => {
+                let shown = |request: &[u8]| crate::recording::shown(what.capability, request);
+                let sides = journal.request(call).and_then(shown).zip(shown(&request()));
+                other.sides = sides.map(|(recorded, actual)| Box::new(Sides { recorded, actual }));
+            }
+        }
         drop(journal);
         found.map_err(|other| self.end(other.into()))
     }

@@ -22,6 +22,11 @@ use crate::gauntlet::{Bug, bug};
 use crate::grant::Capability;
 
 pub mod decide;
+mod kept;
+
+pub(crate) use kept::REQUEST_BYTES;
+pub use kept::Sides;
+use kept::{Kept, beyond, unanswered};
 
 /// The first byte of every chunk.
 const FORMAT: u8 = 1;
@@ -170,6 +175,21 @@ pub enum Record {
         #[serde(rename = "t")]
         at: Timestamp,
     },
+    /// What a call was asked with, as its capability writes it down: for people and for replays. Going
+    /// on does not need it, so it is left out where there is too much.
+    #[serde(rename = "q")]
+    Asked {
+        /// The call's number.
+        #[serde(rename = "n")]
+        call: u32,
+        /// Encoded by its capability.
+        #[serde(rename = "a")]
+        request: ByteBuf,
+    },
+    /// Encoded records that a cut took from the attempt before: for people and for replays, never
+    /// served. Empty: there was too much of them.
+    #[serde(rename = "z")]
+    Past(ByteBuf),
 }
 
 /// A call that was begun before a cut.
@@ -244,6 +264,8 @@ pub struct NonDeterminism {
     pub recorded: String,
     /// What the guest did.
     pub actual: String,
+    /// Both calls in full, where they were kept.
+    pub sides: Option<Box<Sides>>,
 }
 
 /// A stored chunk that does not read.
@@ -315,6 +337,8 @@ pub struct Journal {
     readings: u32,
     /// Nothing more is recorded.
     off: bool,
+    kept: Kept,
+    closed: bool,
 }
 
 impl Journal {
@@ -340,6 +364,8 @@ impl Journal {
             shown: None,
             readings: 0,
             off: false,
+            kept: Kept::default(),
+            closed: false,
         };
         for chunk in chunks {
             if chunk.number != journal.next_chunk {
@@ -348,7 +374,9 @@ impl Journal {
                     problem: format!("chunk {} is missing", journal.next_chunk),
                 });
             }
-            for record in decode(chunk)? {
+            let records = decode(chunk)?;
+            journal.keep_loaded(chunk.number, &records);
+            for record in records {
                 journal.take_in(chunk.number, record);
             }
             journal.next_chunk += 1;
@@ -380,7 +408,7 @@ impl Journal {
                     self.reopened.insert(past.call, past);
                 }
             }
-            Record::Decided { .. } => {}
+            Record::Asked { .. } | Record::Decided { .. } | Record::Past(_) => {}
             own => self.sequence.push_back(own),
         }
     }
@@ -415,7 +443,7 @@ impl Journal {
     /// Bytes of the log so far, those not yet appended included.
     #[must_use]
     pub fn bytes(&self) -> u64 {
-        self.bytes + self.buffer.len() as u64
+        (self.bytes + self.buffer.len() as u64).saturating_sub(self.kept.uncounted())
     }
 
     /// What is recorded of call `call`.
@@ -425,6 +453,9 @@ impl Journal {
     /// It is recorded with other arguments.
     pub fn look_up(&self, call: u32, what: &What, hash: &ArgumentHash) -> Result<LookUp, NonDeterminism> {
         let Some(recorded) = self.calls.get(&call) else {
+            if self.closed {
+                return Err(beyond(call, what));
+            }
             let generation = match self.reopened.get(&call) {
                 Some(past) if past.hash == *hash => past.generation,
                 Some(past) => past.generation + 1,
@@ -441,9 +472,11 @@ impl Journal {
                 call,
                 recorded: format!("{} {}", recorded.what.capability, recorded.what.text),
                 actual,
+                sides: None,
             });
         }
         Ok(match &recorded.result {
+            None if self.closed => return Err(unanswered(call, what)),
             None => LookUp::Interrupted { generation: recorded.generation },
             Some(CallResult { verdict, answer, took_ms, .. }) => {
                 LookUp::Answered { verdict: *verdict, answer: answer.clone(), took_ms: *took_ms }
@@ -499,6 +532,9 @@ impl Journal {
     ) {
         if !self.off {
             self.bytes += answer.len() as u64 + 64;
+            if verdict != Verdict::Done {
+                self.kept.note_local(chunk, call, &what, hash, verdict, &answer);
+            }
         }
         let result = CallResult { verdict, answer: ByteBuf::from(answer), took_ms: 0, chunk };
         self.note_result(chunk, call, what, hash, Class::Local, result);
@@ -689,7 +725,7 @@ impl Journal {
             Record::Remaining(_) => "asked for the remaining time".into(),
             other => format!("{other:?}"),
         };
-        NonDeterminism { call: self.issued, recorded, actual: actual.into() }
+        NonDeterminism { call: self.issued, recorded, actual: actual.into(), sides: None }
     }
 
     fn put(&mut self, record: &Record) {
@@ -705,6 +741,7 @@ impl Journal {
         }
         let bytes = std::mem::replace(&mut self.buffer, vec![FORMAT]);
         self.bytes += bytes.len() as u64;
+        self.kept.flushed(self.next_chunk, &bytes, self.last_effect_chunk);
         self.next_chunk += 1;
         Chunk { number: self.next_chunk - 1, bytes }
     }

@@ -30,6 +30,7 @@ pub mod outcome;
 pub mod outside;
 pub mod pace;
 pub mod ports;
+pub mod recording;
 pub mod redact;
 pub mod release;
 pub mod retry;

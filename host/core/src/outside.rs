@@ -2,6 +2,8 @@
 //!
 //! Not here: what a call means (the hatch) and how it travels (the connectors).
 
+mod recorded;
+
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
@@ -33,6 +35,8 @@ use crate::store::queue::Claim;
 use crate::store::registry::{Binding, Connection};
 use crate::store::secrets::SecretInfo;
 use crate::store::{Store, StoreError};
+
+pub(crate) use recorded::bare;
 
 /// The same refusal is written to the audit trail once in this time.
 const REFUSAL_AGAIN: Duration = Duration::from_secs(3600);

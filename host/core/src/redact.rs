@@ -114,6 +114,12 @@ impl Redactor {
         out.into()
     }
 
+    /// Whether a value is in `bytes`.
+    #[must_use]
+    pub fn covers(&self, bytes: &[u8]) -> bool {
+        !self.find(bytes).is_empty()
+    }
+
     /// Where values are: in order, those that overlap joined.
     fn find(&self, haystack: &[u8]) -> Vec<Range<usize>> {
         let Some(patterns) = &self.0 else { return Vec::new() };

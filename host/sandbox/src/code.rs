@@ -199,6 +199,16 @@ impl CodeStore {
         blocking(move || Ok(inspect(&inner.read(&digest)?, digest)?)).await
     }
 
+    /// The bytes of an artifact, checked against its name.
+    ///
+    /// # Errors
+    ///
+    /// [`CodeError::Missing`], or a fault of the disk.
+    pub async fn bytes(&self, digest: Digest) -> Result<Bytes, CodeError> {
+        let inner = Arc::clone(&self.0);
+        blocking(move || inner.read(&digest)).await
+    }
+
     /// Whether the artifact is there.
     #[must_use]
     pub fn has(&self, digest: &Digest) -> bool {

@@ -10,6 +10,7 @@ mod health;
 mod hold;
 mod keys;
 mod listeners;
+mod offline;
 mod serve;
 mod setup;
 mod telemetry;

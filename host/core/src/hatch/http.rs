@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use url::Url;
 
-use super::{Begun, Hatch, Stop};
+use super::{Begun, Hatch, HttpAsked, Stop};
 use crate::clock::within;
 use crate::gauntlet::{Bug, bug, crash_point};
 use crate::grant::{Capability, HttpGrant, below};
 use crate::ids::ConnectionName;
-use crate::journal::{ArgumentHash, Class, LookUp, Verdict, What};
+use crate::journal::{Class, LookUp, Verdict, What};
 use crate::metrics::CallResult;
 use crate::outside::Linked;
 use crate::pace::{self, Gate, Permit};
@@ -25,6 +25,8 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 struct Checked {
     port: Arc<dyn Http>,
     url: Url,
+    /// Below the connection's base URL, or below the origin.
+    path: String,
     what: What,
     class: Class,
     redirects: u32,
@@ -37,6 +39,20 @@ struct Checked {
 enum By {
     Connection(ConnectionName),
     Url,
+}
+
+impl Checked {
+    fn place(&self) -> String {
+        place(&self.by, &self.url)
+    }
+}
+
+/// By connection only the part below it counts: an operator may move the base URL.
+fn place(by: &By, url: &Url) -> String {
+    match by {
+        By::Connection(name) => name.to_string(),
+        By::Url => url.origin().ascii_serialization(),
+    }
 }
 
 impl Hatch {
@@ -63,8 +79,9 @@ impl Hatch {
                 return Ok(Err(refused));
             }
         };
-        let hash = hash(&checked, &request);
-        let (generation, interrupted) = match self.look_up(call, &checked.what, &hash)? {
+        let asked = HttpAsked::of(checked.place(), &checked.url, &checked.path, &request);
+        let hash = asked.hash();
+        let (generation, interrupted) = match self.look_up_asked(call, &checked.what, &hash, || asked.encode())? {
             LookUp::Answered { verdict, answer, took_ms } => {
                 return self.replay::<HttpAnswer>(call, &checked.what, verdict, &answer, took_ms, shown);
             }
@@ -150,16 +167,14 @@ impl Hatch {
                 return invalid(format!("header `{}` is the host's to set", crate::ids::shown(&header)));
             }
         }
-        let place = match &by {
-            By::Connection(name) => name.to_string(),
-            By::Url => url.origin().ascii_serialization(),
-        };
+        let place = place(&by, &url);
         Ok(Checked {
             what: What { capability: Capability::Http, text: format!("{method} {place} {path}") },
             class: class(method, port.keyed(), grant),
             redirects: if matches!(method, "GET" | "HEAD") { grant.redirects.min(request.max_redirects) } else { 0 },
             port,
             url,
+            path,
             by,
             gate,
         })
@@ -304,31 +319,6 @@ fn label(request: &HttpCall) -> String {
 fn line_for(connection: &str, method: &str, path: &str) -> String {
     let path = crate::ids::shown(path.split('?').next().unwrap_or(path));
     format!("http = [{{ connection = \"{connection}\", methods = [\"{method}\"], paths = [\"{path}\"] }}]")
-}
-
-/// Covers method, URL, the guest's own headers and body; not what the host adds.
-fn hash(checked: &Checked, call: &HttpCall) -> ArgumentHash {
-    let mut headers: Vec<(String, &str)> = call
-        .headers
-        .iter()
-        .map(|(name, value)| (name.to_ascii_lowercase(), value.as_str()))
-        .filter(|(name, _)| name != "traceparent" && name != "tracestate")
-        .collect();
-    headers.sort();
-    // By connection only the part below it counts: an operator may move the base URL.
-    let place = match &checked.by {
-        By::Connection(name) => name.as_str().to_owned(),
-        By::Url => checked.url.origin().ascii_serialization(),
-    };
-    let parts = [
-        call.method.as_bytes(),
-        place.as_bytes(),
-        checked.what.text.as_bytes(),
-        checked.url.query().unwrap_or_default().as_bytes(),
-        &call.body,
-    ];
-    let headers = headers.iter().flat_map(|(name, value)| [name.as_bytes(), value.as_bytes()]);
-    ArgumentHash::of(parts.into_iter().chain(headers))
 }
 
 /// What repeating this call would mean.

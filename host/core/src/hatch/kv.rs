@@ -31,8 +31,9 @@ impl Hatch {
             }
             return Ok(Err(refused));
         }
-        let hash = ArgumentHash::of([encode_answer(&request).as_slice()]);
-        match self.look_up(call, &what, &hash)? {
+        let encoded = encode_answer(&request);
+        let hash = ArgumentHash::of([encoded.as_slice()]);
+        match self.look_up_asked(call, &what, &hash, || encoded)? {
             LookUp::Answered { verdict, answer, took_ms } => {
                 return self.replay::<KvAnswer>(call, &what, verdict, &answer, took_ms, shown);
             }
@@ -122,7 +123,7 @@ impl KvCall {
         }
     }
 
-    fn label(&self) -> String {
+    pub(crate) fn label(&self) -> String {
         let word = match self {
             Self::Get(_) => "get",
             Self::GetMany(_) => "get-many",

@@ -43,15 +43,7 @@ pub(super) fn outcome(ending: Ending, state: &State, limits: &Limits, clocks: &C
     match state.hatch.stopped() {
         Some(Stop::HostFault(fault)) => return Err(HostFault(fault)),
         Some(Stop::OverBudget { limit, allowed }) => return Ok(Outcome::OverBudget { limit, allowed }),
-        Some(Stop::NonDeterminism(difference)) => {
-            return Ok(Outcome::Failed(Failure {
-                name: "non-determinism".into(),
-                message: difference.to_string(),
-                stack: None,
-                retryable: false,
-                retry_after: None,
-            }));
-        }
+        Some(Stop::NonDeterminism(difference)) => return Ok(Outcome::Failed(difference.failure())),
         Some(Stop::Held { connection, back_in, why }) => {
             return Ok(match ending {
                 Ending::Cancelled => Outcome::Cancelled,

@@ -39,7 +39,7 @@ impl State {
     }
 
     fn other_than_recorded(&self, recorded: &str, actual: &str) -> wasmtime::Error {
-        let difference = NonDeterminism { call: 0, recorded: recorded.into(), actual: actual.into() };
+        let difference = NonDeterminism { call: 0, recorded: recorded.into(), actual: actual.into(), sides: None };
         self.hatch.end(Stop::NonDeterminism(difference)).into()
     }
 }

@@ -146,6 +146,25 @@ pub(super) async fn show(State(api): State<Api>, At(digest): At<Digest>) -> Resu
     Ok(Answer(inspection.into()))
 }
 
+/// Download an artifact
+///
+/// The bytes of the component, as they were uploaded: for playing a run elsewhere.
+#[utoipa::path(
+    get, path = "/v1/artifacts/{digest}/content", tag = "artifacts", security(("token" = ["read"])),
+    params(("digest" = String, Path, description = "`sha256:` and 64 hex digits")),
+    responses((status = 200, body = Binary, content_type = "application/wasm")),
+)]
+pub(super) async fn content(
+    State(api): State<Api>,
+    caller: Caller,
+    At(digest): At<Digest>,
+) -> Result<Response, ApiError> {
+    api.host.store.artifact(digest).await?.ok_or_else(|| ApiError::no("artifact", digest))?;
+    let bytes = api.host.code.bytes(digest).await?;
+    api.audit(caller.name.as_str(), "download", format!("artifact {digest}")).await;
+    Ok(([(CONTENT_TYPE, HeaderValue::from_static("application/wasm"))], bytes).into_response())
+}
+
 fn folder(data: &Path) -> PathBuf {
     data.join("uploads")
 }

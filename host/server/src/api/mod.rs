@@ -12,6 +12,7 @@ mod dead_letters;
 pub mod difference;
 mod environments;
 pub mod error;
+mod export;
 mod json;
 pub mod logs;
 mod manual;

@@ -25,7 +25,7 @@ use utoipa_axum::routes;
 use super::error::{ApiError, Failed, PROBLEM_JSON, Problem, ProblemItem};
 use super::state::{Api, Needs, Routes, Shared};
 use super::{
-    artifacts, audit, auth, backup, config, connections, dead_letters, environments, logs, manual, master_key,
+    artifacts, audit, auth, backup, config, connections, dead_letters, environments, export, logs, manual, master_key,
     releases, runs, secrets, status, tokens, triggers, versions,
 };
 use crate::app::Host;
@@ -86,6 +86,7 @@ fn described() -> (Router<Api>, OpenApi) {
         .routes(routes!(environments::list))
         .routes(routes!(artifacts::upload))
         .routes(routes!(artifacts::show))
+        .routes(routes!(artifacts::content))
         .routes(routes!(releases::deploy, releases::list))
         .routes(routes!(releases::plan))
         .routes(routes!(releases::rollback))
@@ -98,6 +99,7 @@ fn described() -> (Router<Api>, OpenApi) {
         .routes(routes!(manual::start))
         .routes(routes!(runs::list))
         .routes(routes!(runs::show))
+        .routes(routes!(export::export))
         .routes(routes!(runs::cancel))
         .routes(routes!(runs::decide))
         .routes(routes!(logs::of_run))

@@ -200,7 +200,7 @@ fn code_options(data: &Path, outside: &Outside, audit: mpsc::Sender<AuditNote>) 
 }
 
 /// This very binary, also after the file was replaced by a newer one.
-fn own_binary() -> PathBuf {
+pub fn own_binary() -> PathBuf {
     let running = PathBuf::from("/proc/self/exe");
     if running.exists() { running } else { std::env::current_exe().unwrap_or(running) }
 }

@@ -17,10 +17,12 @@ mod difference;
 mod doctor;
 mod environments;
 mod error;
+mod export;
 mod inspect;
 mod login;
 mod logs;
 mod project;
+mod replay;
 mod restore;
 mod run;
 mod runs;
@@ -95,9 +97,11 @@ enum Command {
     Inspect(inspect::InspectArgs),
     /// Start a run by hand
     Run(run::RunArgs),
-    /// List runs, show one, cancel it, decide over a call in doubt
+    /// List runs, show one, export it, cancel it, decide over a call in doubt
     #[command(subcommand)]
     Runs(runs::RunsCommand),
+    /// Play an exported run on this machine, without a host
+    Replay(replay::ReplayArgs),
     /// List dead letters, resume or discard them
     #[command(subcommand)]
     Deadletters(deadletters::DeadlettersCommand),
@@ -190,6 +194,7 @@ async fn dispatch(command: Command, common: &Common, screen: &Screen) -> Result<
         Command::Inspect(args) => inspect::run(&args, screen),
         Command::Run(args) => run::run(args, &client()?, screen).await,
         Command::Runs(command) => runs::run(command, &client()?, screen).await,
+        Command::Replay(args) => Box::pin(replay::run(args, common, screen)).await,
         Command::Deadletters(command) => deadletters::run(command, &client()?, screen).await,
         Command::Logs(args) => logs::run(args, &client()?, screen).await,
         Command::Connections(command) => connections::run(command, &client()?, screen).await,
@@ -223,7 +228,7 @@ mod tests {
         let names: Vec<_> = command.get_subcommands().map(clap::Command::get_name).collect();
         assert_eq!(
             names.join(" "),
-            "serve login build check deploy versions diff rollback inspect run runs deadletters logs connections secrets \
+            "serve login build check deploy versions diff rollback inspect run runs replay deadletters logs connections secrets \
              config triggers environments tokens status backup restore doctor completion"
         );
     }

@@ -1,10 +1,11 @@
-//! `runs`: lists runs, shows one, cancels it, decides over a call in doubt.
+//! `runs`: lists runs, shows one, exports it, cancels it, decides over a call in doubt.
 
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Value, json};
 
 use super::client::Client;
 use super::error::CliError;
+use super::export::{self, ExportArgs};
 use super::screen::{Screen, ago, list, safe, safe_lines, text};
 
 #[derive(Debug, Subcommand)]
@@ -16,6 +17,8 @@ pub(super) enum RunsCommand {
         /// The run, or the first characters of its id
         run: String,
     },
+    /// Write a run to one file: to read, to keep, to play with `replay`
+    Export(ExportArgs),
     /// Cancel a run
     Cancel {
         /// The run, or the first characters of its id
@@ -68,6 +71,7 @@ pub(super) async fn run(command: RunsCommand, client: &Client, screen: &Screen) 
             }
             Ok(())
         }
+        RunsCommand::Export(args) => export::run(args, client, screen).await,
         RunsCommand::Cancel { run } => {
             let answer = client.post(&["runs", &run, "cancel"], &json!({})).await?;
             if !screen.answer(&answer) {
@@ -205,7 +209,9 @@ fn attempted(screen: &Screen, attempt: &Value) {
         screen.wrong(what)
     }
     if let Some(stack) = attempt.get("stack").and_then(Value::as_str) {
-        for frame in safe_lines(stack).lines().take(12) {
+        // Two calls side by side are longer than what tells of a stack.
+        let most = if reason.starts_with("non-determinism") { 32 } else { 12 };
+        for frame in safe_lines(stack).lines().take(most) {
             screen.line(format!("     {frame}"));
         }
     }

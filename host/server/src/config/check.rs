@@ -36,14 +36,21 @@ pub struct Machine {
     pub here: PathBuf,
 }
 
+fn folder(name: &str) -> Option<PathBuf> {
+    std::env::vars_os().find(|(n, v)| n == name && !v.is_empty()).map(|(_, value)| PathBuf::from(value))
+}
+
+/// The user's folder for what can be made again.
+#[must_use]
+pub fn cache_home() -> Option<PathBuf> {
+    folder("XDG_CACHE_HOME").or_else(|| folder("HOME").map(|home| home.join(".cache")))
+}
+
 impl Machine {
     /// This one.
     #[must_use]
     pub fn this() -> Self {
         let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-        let folder = |name: &str| {
-            std::env::vars_os().find(|(n, v)| n == name && !v.is_empty()).map(|(_, value)| PathBuf::from(value))
-        };
         Self {
             cores: u32::try_from(cores).unwrap_or(u32::MAX),
             memory_bytes: memory_bytes(),

@@ -325,6 +325,12 @@ impl Config {
     }
 }
 
+/// The folder of what this user's command line keeps and could make again.
+#[must_use]
+pub fn user_cache() -> Option<PathBuf> {
+    check::cache_home().map(|home| home.join("jackfield"))
+}
+
 /// The folder of this user's own configuration: the master key by default, and the command line's token.
 #[must_use]
 pub fn user_folder() -> Option<PathBuf> {

@@ -1,0 +1,106 @@
+//! What lies around a run, for its recording; and connections as a recording has them.
+//!
+//! Nothing secret leaves here: keys are derived for one run, and of a connection goes what its guest
+//! can tell from the outside.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use secrecy::ExposeSecret as _;
+use url::Url;
+
+use super::{Linked, Outside};
+use crate::ids::RunId;
+use crate::ports::connector::Opened;
+use crate::ports::http::{HopCheck, Http, HttpFailure, HttpRequest, HttpResponse};
+use crate::recording::{RecordedConnection, Surroundings};
+use crate::redact::Redactor;
+use crate::release::{Component, Manifest};
+use crate::run::Target;
+use crate::store::StoreError;
+
+/// A connection's own time limit for a call, of which a recording says nothing.
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+impl Outside {
+    /// What a recording of a run needs to know besides what is stored with it.
+    ///
+    /// # Errors
+    ///
+    /// As the store.
+    pub async fn surroundings(
+        &self,
+        run: RunId,
+        target: &Target,
+        manifest: &Manifest,
+        component: &Component,
+    ) -> Result<Surroundings, StoreError> {
+        let mut connections = std::collections::BTreeMap::new();
+        let mut secrets = Vec::new();
+        for name in component.grants.http_connections() {
+            let linked = self.link(&target.scope(), manifest, name).await?;
+            secrets.extend(linked.redactable.iter().cloned());
+            connections.insert(name.clone(), recorded(&linked));
+        }
+        Ok(Surroundings {
+            connections,
+            idempotency_key: self.run_key(run),
+            random_seed: self.installation.derive("random", &[&run.to_bytes()]),
+            redactor: Redactor::new(secrets.iter().map(|secret| secret.expose_secret().as_bytes())),
+        })
+    }
+}
+
+fn recorded(linked: &Linked) -> RecordedConnection {
+    let http = linked.opened.as_ref().ok().and_then(|opened| opened.http.as_ref());
+    RecordedConnection {
+        base_url: http.and_then(|http| http.base()).cloned(),
+        keyed: http.is_some_and(|http| http.keyed()),
+        reserved_headers: http.map(|http| http.reserved_headers().to_vec()).unwrap_or_default(),
+        unavailable: linked.opened.as_ref().err().cloned(),
+    }
+}
+
+impl Linked {
+    /// A connection as it was recorded: it answers what can be said before anything is sent.
+    pub(crate) fn played(recorded: &RecordedConnection) -> Self {
+        let opened = match &recorded.unavailable {
+            Some(why) => Err(why.clone()),
+            None => Ok(Opened { http: Some(Arc::new(Played(recorded.clone()))) }),
+        };
+        Self { opened, redactable: Arc::default() }
+    }
+}
+
+/// Without a connection.
+pub(crate) fn bare() -> Arc<dyn Http> {
+    let nothing = RecordedConnection { base_url: None, keyed: false, reserved_headers: vec![], unavailable: None };
+    Arc::new(Played(nothing))
+}
+
+struct Played(RecordedConnection);
+
+#[async_trait]
+impl Http for Played {
+    fn base(&self) -> Option<&Url> {
+        self.0.base_url.as_ref()
+    }
+
+    fn keyed(&self) -> bool {
+        self.0.keyed
+    }
+
+    fn timeout(&self) -> Duration {
+        TIMEOUT
+    }
+
+    fn reserved_headers(&self) -> &[String] {
+        &self.0.reserved_headers
+    }
+
+    /// Never reached: the journal of a playback is closed.
+    async fn send(&self, _: HttpRequest, _: HopCheck<'_>) -> Result<HttpResponse, HttpFailure> {
+        Err(HttpFailure::NotSent("nothing is sent while a recording is played".into()))
+    }
+}

@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "this is a test: what is not there fails it")]
 
 mod canary;
+mod dead_letters;
+mod decide;
 mod deploy;
 mod disk;
 mod durability;
@@ -11,6 +13,7 @@ mod house_rules;
 mod keys;
 mod limits;
 mod metrics;
+mod outage;
 mod polyglot;
 mod retries;
 mod schedules;

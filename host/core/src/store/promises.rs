@@ -4,8 +4,10 @@
 
 mod admin;
 mod claims;
+mod dead_letters;
 mod journal;
 mod kv;
+mod notices;
 mod queue;
 mod registry;
 mod schedules;
@@ -13,8 +15,10 @@ mod secrets;
 
 pub use admin::*;
 pub use claims::*;
+pub use dead_letters::*;
 pub use journal::*;
 pub use kv::*;
+pub use notices::*;
 pub use queue::*;
 pub use registry::*;
 pub use schedules::*;
@@ -91,6 +95,9 @@ macro_rules! keeps_every_promise {
             s10_retention_removes_finished_runs_by_age s10_retention_removes_by_count_and_bytes
             s10_retention_never_removes_what_waits_for_a_person
             s11_a_wish_to_cancel_survives_a_restart s11_a_wish_to_cancel_wins_over_a_retry
+            s13_a_held_run_uses_up_no_attempt_and_keeps_its_journal
+            s14_a_skipped_call_has_the_given_answer_and_the_decision_is_kept
+            s14_a_run_stays_parked_until_every_doubt_is_decided
             s12_threat_051_dead_letters_have_a_cap s07_threat_051_a_full_queue_is_its_own_integrations_alone
             s34_threat_051_freed_keys_count_again
             s20_an_append_needs_the_current_fence s21_a_gap_is_refused s22_appends_keep_their_order
@@ -105,6 +112,12 @@ macro_rules! keeps_every_promise {
             s70_an_instant_becomes_one_run s71_a_cursor_never_moves_back
             s72_a_release_moves_the_cursors_it_changes_and_no_others s73_an_earlier_run_is_in_the_way
             s74_a_full_queue_is_a_skipped_tick s75_what_was_passed_over_is_counted
+            s80_a_resumed_run_can_be_moved_to_another_version
+            s81_threat_074_started_fresh_it_is_put_away_and_another_takes_its_place
+            s82_one_request_does_all_or_nothing s83_a_job_and_its_steps_survive_and_are_taken_once
+            s83_dead_letters_are_found_by_filter
+            s90_what_is_to_be_told_is_noted_with_what_it_is_about s91_one_notice_stands_for_many_runs
+            s93_a_notice_holds_no_word_of_a_guest
             s60_a_token_is_known_by_its_hash s61_the_audit_trail_is_a_chain s62_a_backup_is_a_consistent_copy
         }
     };

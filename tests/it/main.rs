@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "this is a test: what is not there fails it")]
 
 mod canary;
+mod dead_letters;
+mod decide;
 mod deploy;
 mod disk;
 mod durability;
@@ -13,6 +15,7 @@ mod keys;
 mod languages;
 mod limits;
 mod metrics;
+mod outage;
 mod polyglot;
 mod polyglot_durability;
 mod replay;

@@ -89,14 +89,19 @@ impl Bulk {
             Err(why) => return Ok(Err(why)),
         };
         let Some(component) = version.manifest.components.get(&target.component) else {
-            let why = format!("version {} of {} has no component `{}`", version.number, target.integration, target.component);
+            let why =
+                format!("version {} of {} has no component `{}`", version.number, target.integration, target.component);
             return Ok(Err(why));
         };
         let limits = &component.limits;
         let needs = Needs { memory_bytes: limits.memory_bytes, concurrency: limits.concurrency };
         let onto = Onto { version: version.number, needs };
         Ok(Ok(match verb {
-            Verb::Fresh => Act::Fresh { id: RunId::new(&*self.clock, &*self.rng), onto },
+            Verb::Fresh => {
+                let trigger = version.manifest.triggers.iter().find(|trigger| trigger.name == target.trigger);
+                let order = trigger.and_then(|trigger| trigger.order.clone());
+                Act::Fresh { id: RunId::new(&*self.clock, &*self.rng), onto, order }
+            }
             Verb::Resume | Verb::Discard => Act::Resume { onto: Some(onto) },
         }))
     }
@@ -167,8 +172,12 @@ impl Bulk {
         let until = job.filter.until.map_or(job.asked, |until| until.min(job.asked));
         let filter = DeadFilter { until: Some(until), ..job.filter.clone() };
         let found = self.store.dead_letters(&filter, job.cursor, runs).await?;
-        let mut step =
-            Step { request: job.request.clone(), acts: vec![], skipped: vec![], cursor: found.last().map(|run| run.id) };
+        let mut step = Step {
+            request: job.request.clone(),
+            acts: vec![],
+            skipped: vec![],
+            cursor: found.last().map(|run| run.id),
+        };
         for run in &found {
             match self.plan(run, job.verb, job.version).await? {
                 Ok(act) => step.acts.push((run.id, act)),
@@ -177,7 +186,13 @@ impl Bulk {
         }
         let job = self.store.step_job(step).await?;
         if job.state == JobState::Done {
-            tracing::info!(job = job.request, verb = job.verb.label(), done = job.done, skipped = job.skipped, "a job is through");
+            tracing::info!(
+                job = job.request,
+                verb = job.verb.label(),
+                done = job.done,
+                skipped = job.skipped,
+                "a job is through"
+            );
         }
         Ok(job)
     }

@@ -397,10 +397,7 @@ pub(crate) fn settled(outcome: Outcome, hatch: &Hatch, closing: &Closing) -> Out
         None => outcome,
     };
     match (&outcome, &closing.in_doubt) {
-        (
-            Outcome::Succeeded { .. } | Outcome::Cancelled | Outcome::Held { .. } | Outcome::HostFault { .. },
-            _,
-        )
+        (Outcome::Succeeded { .. } | Outcome::Cancelled | Outcome::Held { .. } | Outcome::HostFault { .. }, _)
         | (_, None) => outcome,
         (_, Some((call, what))) => {
             Outcome::InDoubt { call: *call, what: format!("{what}; then the attempt ended: {}", outcome.reason()) }

@@ -117,10 +117,7 @@ impl Notifier {
         let request = HttpRequest {
             method: "POST".into(),
             url: url.parse().map_err(|e| format!("the path does not fit the connection: {e}"))?,
-            headers: vec![
-                ("content-type".into(), "application/json".into()),
-                ("idempotency-key".into(), key(notice)),
-            ],
+            headers: vec![("content-type".into(), "application/json".into()), ("idempotency-key".into(), key(notice))],
             body: body(notice, &(self.link)(notice.run)).into(),
             timeout: LIMIT.min(port.timeout()),
             response_limit: ANSWER_BYTES,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::outcome::{Failure, Outcome};
+use crate::outcome::Outcome;
 
 /// How often and how long a component's failed runs are tried again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -261,7 +261,7 @@ pub fn jittered(at_least: Duration, delay: Duration, random: u64) -> Duration {
 mod tests {
     use super::*;
     use crate::limits::Limit;
-    use crate::outcome::TimeLimit;
+    use crate::outcome::{Failure, TimeLimit};
 
     fn failed(retryable: bool, retry_after: Option<u64>) -> Outcome {
         Outcome::Failed(Failure {

@@ -147,7 +147,10 @@ impl Reader {
         match (count.filter(|count| (1..=MOST_CALLS).contains(count)), seconds) {
             (Some(count), Some(seconds)) => Some(Duration::from_nanos(seconds * 1_000_000_000 / count)),
             _ => {
-                self.say(key, format!("should be a number of calls, 1 to {MOST_CALLS}, a second, minute or hour: `10/s`"));
+                self.say(
+                    key,
+                    format!("should be a number of calls, 1 to {MOST_CALLS}, a second, minute or hour: `10/s`"),
+                );
                 None
             }
         }

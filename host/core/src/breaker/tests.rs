@@ -145,8 +145,7 @@ fn those_that_are_held_come_back_one_after_the_other() {
 
 #[test]
 fn a_rate_lets_a_burst_through_and_then_spaces() {
-    let mut breaker =
-        Breaker::new(Settings { interval: Some(ms(100)), burst: 3, failures: 0, ..Settings::default() });
+    let mut breaker = Breaker::new(Settings { interval: Some(ms(100)), burst: 3, failures: 0, ..Settings::default() });
     let waits: Vec<Duration> = (0..5)
         .map(|_| match breaker.ask(ms(0), ms(250)) {
             Answer::Go { wait, .. } => wait,

@@ -314,12 +314,7 @@ mod tests {
 
     #[test]
     fn p2_an_effect_behind_the_doubt_is_not_taken_back() {
-        let log = chunks(&[
-            &[intent(1)],
-            &[doubtful(1)],
-            &[intent(2)],
-            &[result(2, Class::Unkeyed, Verdict::Done)],
-        ]);
+        let log = chunks(&[&[intent(1)], &[doubtful(1)], &[intent(2)], &[result(2, Class::Unkeyed, Verdict::Done)]]);
         let after = journal(&skipped(&log, 1));
         answered(&after, 1, b"given");
         answered(&after, 2, b"as it was");
@@ -348,12 +343,7 @@ mod tests {
 
     #[test]
     fn p3_a_refused_call_beside_it_does_not_become_a_doubt() {
-        let log = chunks(&[
-            &[intent(1)],
-            &[intent(2)],
-            &[doubtful(1)],
-            &[result(2, Class::Unkeyed, Verdict::Refused)],
-        ]);
+        let log = chunks(&[&[intent(1)], &[intent(2)], &[doubtful(1)], &[result(2, Class::Unkeyed, Verdict::Refused)]]);
         let after = skipped(&log, 1);
         assert!(doubts(&after).unwrap().is_empty());
         assert_eq!(journal(&after).look_up(2, &what(2), &hash(2)), Ok(LookUp::Fresh { generation: 2 }));

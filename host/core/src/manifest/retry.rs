@@ -137,8 +137,7 @@ mod tests {
     use super::*;
     use crate::manifest::{parse_json, parse_toml, to_json};
 
-    const BEFORE: &str =
-        "manifest_version = 1\n[integration]\nname = \"a\"\n[component.sync]\nsource = \"a.wasm\"\n[component.sync.retry]\n";
+    const BEFORE: &str = "manifest_version = 1\n[integration]\nname = \"a\"\n[component.sync]\nsource = \"a.wasm\"\n[component.sync.retry]\n";
 
     #[test]
     fn words_are_the_outcomes() {
@@ -157,7 +156,10 @@ mod tests {
         assert_eq!((policy.rules[0].on, policy.rules[0].attempts), (Ends::Trapped, Some(1)));
         let limited = &policy.rules[1];
         assert_eq!((limited.failure.as_deref(), limited.retry), (Some("RateLimited"), Some(true)));
-        assert_eq!((limited.first, limited.within.map(|d| d.as_secs())), (Some(Duration::from_secs(60)), Some(48 * 3600)));
+        assert_eq!(
+            (limited.first, limited.within.map(|d| d.as_secs())),
+            (Some(Duration::from_secs(60)), Some(48 * 3600))
+        );
         assert_eq!(parse_json(&to_json(&manifest)).unwrap(), manifest);
     }
 

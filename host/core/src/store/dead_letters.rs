@@ -1,11 +1,11 @@
 //! Dead letters: what people do with them, one by one and in bulk.
 //!
-//! - S80 A dead letter resumed on another version is that version's from then on, with its needs; id,
+//! - S95 A dead letter resumed on another version is that version's from then on, with its needs; id,
 //!   journal and keys stay.
-//! - S81 Started fresh, a dead letter is put away and a new run of the same event takes its place, in one
+//! - S96 Started fresh, a dead letter is put away and a new run of the same event takes its place, in one
 //!   transaction. A repeated request is answered with the same run.
-//! - S82 What one request asks for is done for all its runs or for none, once.
-//! - S83 A job is stored once per request. A step's runs and its progress are one transaction: after a
+//! - S97 What one request asks for is done for all its runs or for none, once.
+//! - S98 A job is stored once per request. A step's runs and its progress are one transaction: after a
 //!   crash the job goes on behind the last step that was stored, and no run is taken twice.
 //! - S84 A run that a step cannot take (it is no dead letter any more, say) is counted as skipped, and
 //!   the others go on.
@@ -19,6 +19,7 @@ use super::queue::Needs;
 use super::{Reply, StoreError};
 use crate::clock::Timestamp;
 use crate::ids::{ComponentName, EnvironmentName, IntegrationName, RunId, VersionNumber};
+use crate::order::Order;
 use crate::run::RunSummary;
 
 /// The version that a run is to go on with.
@@ -31,7 +32,7 @@ pub struct Onto {
 }
 
 /// What is done with a dead letter.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Act {
     /// It is attempted again: same run, same journal, same keys.
     Resume {
@@ -46,6 +47,8 @@ pub enum Act {
         id: RunId,
         /// Its version.
         onto: Onto,
+        /// How its trigger orders runs in that version.
+        order: Option<Order>,
     },
 }
 

@@ -9,8 +9,10 @@ use super::fault::{Fault, bad_row};
 use super::history::{FINISHED, summary};
 use super::ledger::Ledger;
 use super::writer::all_or_nothing;
+use super::queue::Way;
 use super::{SqliteStore, events, queue};
 use crate::ids::RunId;
+use crate::order::Order;
 use crate::run::{RunSummary, Target};
 use crate::store::dead_letters::{Act, Acted, DeadFilter, DeadLetterStore, Job, JobState, Onto, Step, Verb};
 use crate::store::queue::NewRun;
@@ -25,8 +27,8 @@ fn act_on(ledger: &mut Ledger, run: RunId, act: &Act, who: &str) -> Result<Acted
     match act {
         Act::Resume { onto } => queue::resume(ledger, run, *onto)?,
         Act::Discard => queue::discard(ledger, run)?,
-        Act::Fresh { id, onto } => {
-            fresh(ledger, run, *id, *onto, who)?;
+        Act::Fresh { id, onto, order } => {
+            fresh(ledger, run, (*id, *onto, order.as_ref()), who)?;
             return Ok(Acted { run, fresh: Some(*id) });
         }
     }
@@ -34,11 +36,16 @@ fn act_on(ledger: &mut Ledger, run: RunId, act: &Act, who: &str) -> Result<Acted
 }
 
 /// Puts a dead letter away and has a new run of its event take its place.
-fn fresh(ledger: &mut Ledger, run: RunId, id: RunId, onto: Onto, who: &str) -> Result<(), Fault> {
+fn fresh(
+    ledger: &mut Ledger,
+    run: RunId,
+    (id, onto, order): (RunId, Onto, Option<&Order>),
+    who: &str,
+) -> Result<(), Fault> {
     let event = events::load(&ledger.conn, run)?;
     let event = event.ok_or_else(|| StoreError::Conflict(format!("the event of run {run} is not kept any more")))?;
-    let mut select = ledger.conn.prepare_cached("SELECT target FROM history WHERE run = ?1")?;
-    let target: i64 = select.query_row([run.to_bytes()], |row| row.get(0))?;
+    let mut select = ledger.conn.prepare_cached("SELECT target, depth FROM history WHERE run = ?1")?;
+    let (target, depth): (i64, u32) = select.query_row([run.to_bytes()], |row| Ok((row.get(0)?, row.get(1)?)))?;
     drop(select);
     let target = queue::known_target(ledger, target)?.target.clone();
     // First put away, then accepted: what it held counts no more when the new one asks for room.
@@ -51,12 +58,13 @@ fn fresh(ledger: &mut Ledger, run: RunId, id: RunId, onto: Onto, who: &str) -> R
     let new = NewRun {
         id,
         target: Target { version: onto.version, ..target },
+        order: order.and_then(|order| order.of(&event)),
         event: std::sync::Arc::new(event),
         dedupe: false,
         needs: onto.needs,
         due: ledger.now,
     };
-    queue::accept_one(ledger, &new)?;
+    queue::accept_one(ledger, &new, Way { depth, capped: true })?;
     Ok(())
 }
 

@@ -14,6 +14,7 @@ mod simulation {
     pub(crate) mod people;
     pub(crate) mod server;
     pub(crate) mod sweep;
+    mod threats;
     pub(crate) mod time;
     pub(crate) mod weather;
     pub(crate) mod world;
@@ -93,7 +94,7 @@ fn every_seeded_bug_is_found() {
         match found.iter().find(|seen| !seen.broken.is_empty()) {
             None => missed.push(format!("{bug} was not found within {SHORT} seeds")),
             Some(seen) => {
-                let first = seen.broken.iter().find(|what| rules.iter().any(|rule| what.starts_with(rule)));
+                let first = seen.broken.iter().find(|what| rules.iter().any(|rule| what.starts_with(&format!("{rule}:"))));
                 let Some(first) = first else {
                     missed.push(format!("{bug} was found as something else: {:?}", seen.broken));
                     continue;

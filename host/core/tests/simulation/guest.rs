@@ -4,7 +4,9 @@
 //! A guest asks for what follows from its event and from what it was answered, as a real one does: what
 //! it asks next carries a sum of all it observed, so that a replay that differs shows at once.
 
+use std::future::poll_fn;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -146,15 +148,30 @@ impl Sandbox for Guests {
         });
         let mut guest = Guest { sandbox: self, hatch: &work.hatch, program: &program, sum: 0 };
         let timeout = work.limits.timeout;
+        let polls = self.ledger.book().drop_after.take().unwrap_or(u32::MAX);
         let outcome = tokio::select! {
             biased;
             () = work.stop.cancelled() => Outcome::Cancelled,
             () = self.clock.sleep(timeout) => Outcome::OutOfTime { limit: TimeLimit::Timeout, allowed: timeout },
-            outcome = guest.run() => outcome,
+            outcome = polled(polls, guest.run()) => outcome.unwrap_or(Outcome::Cancelled),
         };
         self.ledger.say(format_args!("ended {} {}", info.fence.run, outcome.label()));
         Ok(Report { outcome, usage: Usage::default() })
     }
+}
+
+/// What `future` gives, unless it is dropped first: after so many polls.
+async fn polled<T>(polls: u32, future: impl Future<Output = T>) -> Option<T> {
+    let (mut left, mut future) = (polls, Box::pin(future));
+    poll_fn(move |cx| {
+        left -= 1;
+        match future.as_mut().poll(cx) {
+            Poll::Ready(value) => Poll::Ready(Some(value)),
+            Poll::Pending if left == 0 => Poll::Ready(None),
+            Poll::Pending => Poll::Pending,
+        }
+    })
+    .await
 }
 
 struct Guest<'a> {

@@ -24,8 +24,6 @@ pub(crate) type Call = (RunId, u32);
 pub(crate) struct Effect {
     pub(crate) keyed: bool,
     pub(crate) method: String,
-    pub(crate) key: Option<String>,
-    pub(crate) body: String,
 }
 
 /// A successful effect, as a guest saw it.
@@ -52,6 +50,8 @@ pub(crate) struct Book {
     /// Nothing can be written now.
     pub(crate) full: bool,
     pub(crate) effects: BTreeMap<Call, Vec<Effect>>,
+    /// The keys of what was sent, each time it was.
+    pub(crate) sends: BTreeMap<Call, Vec<Option<String>>>,
     keys: HashMap<(Call, String), String>,
     seen: HashMap<Call, Seen>,
     fences: HashMap<RunId, u64>,
@@ -66,6 +66,8 @@ pub(crate) struct Book {
     pub(crate) fickle: HashSet<RunId>,
     /// What each run was to handle.
     pub(crate) inputs: HashMap<String, String>,
+    /// The next guest is dropped after so many polls.
+    pub(crate) drop_after: Option<u32>,
 }
 
 impl Book {
@@ -207,6 +209,7 @@ impl Ledger {
         let mut broken = Vec::new();
         {
             let mut book = self.book();
+            book.sends.entry(sent.call).or_default().push(sent.key.clone());
             let owner = book.attempts.get(&sent.trace).is_some_and(|(run, fence)| book.fences.get(run) == Some(fence));
             if owner && book.seen.get(&sent.call).is_some_and(|seen| seen.recorded) {
                 broken.push(format!("I2: call {number} of run {run} has a recorded result and is made again"));

@@ -23,13 +23,11 @@ pub(crate) struct Server {
     pub(crate) down: bool,
     /// Requests that were sent to it, reached or not.
     pub(crate) asked: u64,
-    /// What becomes of the next requests, before the dice are thrown.
-    pub(crate) script: Vec<Fate>,
 }
 
 /// What becomes of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Fate {
+enum Fate {
     Done,
     /// The connection is refused: nothing was sent.
     Refused,
@@ -65,16 +63,12 @@ impl Server {
             by_key: HashMap::new(),
             down: false,
             asked: 0,
-            script: Vec::new(),
         }
     }
 
     fn fate(&mut self, calm: bool) -> Fate {
         if self.down {
             return Fate::Refused;
-        }
-        if !self.script.is_empty() {
-            return self.script.remove(0);
         }
         if calm || !self.dice.chance(self.trouble) {
             return Fate::Done;
@@ -142,9 +136,7 @@ impl Server {
         };
         let repeated = known.is_some_and(|key| self.by_key.contains_key(key));
         if does && !repeated && sent.method != "GET" {
-            let body = String::from_utf8_lossy(&sent.body).into_owned();
-            let effect = Effect { keyed: sent.keyed, method: sent.method.clone(), key: sent.key.clone(), body };
-            ledger.done(sent.call, effect);
+            ledger.done(sent.call, Effect { keyed: sent.keyed, method: sent.method.clone() });
             if let Some(key) = known {
                 self.by_key.insert(key.clone(), response.clone());
             }

@@ -59,7 +59,7 @@ impl Weather {
 /// Version `number` of the integration, with schedules or without.
 pub(crate) fn version(number: u64, schedules: bool) -> Version {
     let digest = artifact(number);
-    let artifacts = [(name("worker"), digest), (name("other"), digest)].into();
+    let artifacts = ["worker", "other", "patient"].map(|component| (name(component), digest)).into();
     Version { number: 0, manifest: manifest(number, schedules), artifacts }
 }
 
@@ -97,18 +97,28 @@ kind = "webhook"
 component = "worker"
 verify = {{ scheme = "token" }}
 [[trigger]]
+name = "post"
+kind = "webhook"
+component = "patient"
+verify = {{ scheme = "token" }}
+[[trigger]]
 name = "bell"
 kind = "webhook"
 component = "other"
 verify = {{ scheme = "token" }}
 "#
     );
-    for (component, limits) in [("worker", "timeout = \"30s\", concurrency = 3"), ("other", "timeout = \"20s\"")] {
+    let impatient = "retry = { first = \"1s\", longest = \"30s\", for = \"8m\" }";
+    for (component, limits, retry) in [
+        ("worker", "timeout = \"30s\", concurrency = 3", impatient),
+        ("other", "timeout = \"20s\"", impatient),
+        ("patient", "concurrency = 20", ""),
+    ] {
         text.push_str(&format!(
             r#"[component.{component}]
 source = "{component}.wasm"
 limits = {{ {limits} }}
-retry = {{ first = "1s", longest = "30s", for = "8m" }}
+{retry}
 [component.{component}.grants]
 http = [
   {{ connection = "keyed", methods = ["GET", "POST", "PUT"], paths = ["/**"] }},

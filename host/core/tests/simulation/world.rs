@@ -126,19 +126,19 @@ impl World {
     /// The world of a seed: an hour of weather, and then calm until everything has ended.
     pub(crate) fn of(seed: u64, keep: bool) -> Self {
         let weather = Weather::thrown(&mut Dice::new(seed, 1));
-        let mut world = Self::made(seed, weather, keep);
+        let mut world = Self::made(seed, weather, true, keep);
         world.forecast();
         world
     }
 
-    /// A world without trouble but what a test makes.
+    /// A world without schedules and without trouble but what a test makes.
     pub(crate) fn still(seed: u64) -> Self {
-        let mut world = Self::made(seed, Weather { slots: 8, ..Weather::default() }, true);
+        let mut world = Self::made(seed, Weather { slots: 8, ..Weather::default() }, false, true);
         world.calm = true;
         world
     }
 
-    fn made(seed: u64, weather: Weather, keep: bool) -> Self {
+    fn made(seed: u64, weather: Weather, schedules: bool, keep: bool) -> Self {
         let time = Time::new();
         let bell = Arc::new(AtomicBool::new(false));
         let options = SqliteOptions::new(Arc::<Time>::clone(&time), Arc::new(FakeRng::new(seed)));
@@ -179,17 +179,17 @@ impl World {
             _folder: folder,
         };
         world.boot();
-        world.set_up();
+        world.set_up(schedules);
         world
     }
 
     /// The first release and the connections, before any trouble.
-    fn set_up(&mut self) {
-        self.ask(|parts| async move {
+    fn set_up(&mut self, schedules: bool) {
+        self.ask(move |parts| async move {
             let now = parts.clock.now();
             let (store, dev) = (&parts.store, || scope().environment);
             store.add_artifact(weather::inspection(0), now).await.expect("stored");
-            let number = store.add_version(weather::version(0, true), now).await.expect("stored");
+            let number = store.add_version(weather::version(0, schedules), now).await.expect("stored");
             store.release(dev(), name("demo"), number, vec![], "a test".into(), now).await.expect("released");
             for keyed in [true, false] {
                 let connection = Connection {
@@ -305,7 +305,8 @@ impl World {
         }
     }
 
-    fn work(&mut self) {
+    /// Everybody works until all wait.
+    pub(crate) fn work(&mut self) {
         for (_, zombie) in &self.zombies {
             zombie.work();
         }
@@ -571,11 +572,17 @@ impl World {
         });
     }
 
-    /// A client of a still world offers this, and it is taken.
-    pub(crate) fn accept(&mut self, data: &str) -> RunId {
+    /// A client offers this to a trigger, from now on.
+    pub(crate) fn offer(&mut self, trigger: &'static str, data: &str) -> usize {
         let number = self.clients.len();
-        self.clients.push(Client { id: format!("event-{number}"), data: data.into(), trigger: "hook", taken: None });
+        self.clients.push(Client { id: format!("event-{number}"), data: data.into(), trigger, taken: None });
         self.at(self.now(), Happens::Client(number));
+        number
+    }
+
+    /// The same, and it is taken.
+    pub(crate) fn accept(&mut self, trigger: &'static str, data: &str) -> RunId {
+        let number = self.offer(trigger, data);
         loop {
             self.turn();
             if let Some(run) = self.clients[number].taken {

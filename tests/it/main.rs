@@ -10,6 +10,7 @@ mod disk;
 mod durability;
 mod events;
 mod flood;
+mod gauntlet;
 mod house_rules;
 mod keys;
 mod languages;

@@ -125,7 +125,8 @@ async fn failed_in(language: &str) {
     let (code, told) = laptop.replay(&other, &[]).await;
     assert_eq!((code, &told["diverged"]["call"]), (1, &opened["call"]), "{language}: {told:#}");
     let said = text(&laptop.run(&["replay", &other.display().to_string()]).await);
-    for part in ["non-determinism at call", "recorded  POST github", "now       POST github", "Another title", "Export to CSV"]
+    for part in
+        ["non-determinism at call", "recorded  POST github", "now       POST github", "Another title", "Export to CSV"]
     {
         assert!(said.contains(part), "{language}: {part} is not in {said}");
     }
@@ -185,7 +186,11 @@ async fn another_build_than_recorded_has_to_be_asked_for() {
     let target = Stub::start(0, echo::Echo).await.unwrap();
     probe::connect(&host, &target).await;
     probe::deploy(&host, &Manifest::probe()).await;
-    let run = probe::run(&host, json!([probe::checked_call("GET", "/one"), { "do": "log", "level": "info", "message": "done" }])).await;
+    let run = probe::run(
+        &host,
+        json!([probe::checked_call("GET", "/one"), { "do": "log", "level": "info", "message": "done" }]),
+    )
+    .await;
     assert_eq!(run["state"], "succeeded", "{}", Api::brief(&run));
     let laptop = Laptop::new();
     let (file, recording) = export(&host, run["id"].as_str().unwrap(), &laptop).await;
@@ -203,7 +208,10 @@ async fn another_build_than_recorded_has_to_be_asked_for() {
     let ended = laptop.run(&["replay", &file, "--component", &other]).await;
     let said = text(&ended);
     assert_eq!(ended.status.code(), Some(2), "{said}");
-    assert!(said.contains(recording["component"]["artifact"].as_str().unwrap()) && said.contains("--any-version"), "{said}");
+    assert!(
+        said.contains(recording["component"]["artifact"].as_str().unwrap()) && said.contains("--any-version"),
+        "{said}"
+    );
     let (code, told) = laptop.replay(Path::new(&file), &["--component", &other, "--any-version"]).await;
     assert_eq!((code, &told["same"], &told["exact"]), (0, &json!(true), &json!(false)), "{told:#}");
 

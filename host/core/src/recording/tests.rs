@@ -126,7 +126,8 @@ fn config() -> impl Strategy<Value = Call> {
 
 fn records_of(call: u32, made: Call, class: Class, verdict: Verdict, answered: bool, generation: u32) -> Vec<Record> {
     let (what, hash, asked, answer) = made;
-    let mut records: Vec<_> = asked.map(|asked| Record::Asked { call, request: ByteBuf::from(asked) }).into_iter().collect();
+    let mut records: Vec<_> =
+        asked.map(|asked| Record::Asked { call, request: ByteBuf::from(asked) }).into_iter().collect();
     let intent = !matches!(class, Class::Read | Class::Local);
     if intent {
         records.push(Record::Intent { call, what: what.clone(), hash, generation, class });

@@ -4,12 +4,12 @@
 
 mod admin;
 mod claims;
+mod dead_letters;
 mod events;
 mod journal;
 mod kv;
-mod order;
-mod dead_letters;
 mod notices;
+mod order;
 mod queue;
 mod registry;
 mod schedules;
@@ -17,12 +17,12 @@ mod secrets;
 
 pub use admin::*;
 pub use claims::*;
+pub use dead_letters::*;
 pub use events::*;
 pub use journal::*;
 pub use kv::*;
-pub use order::*;
-pub use dead_letters::*;
 pub use notices::*;
+pub use order::*;
 pub use queue::*;
 pub use registry::*;
 pub use schedules::*;

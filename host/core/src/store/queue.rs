@@ -20,7 +20,7 @@
 //! - S10 Retention removes finished runs with their journals, events and attempts; never dead letters,
 //!   parked runs, or what they need.
 //! - S11 A wish to cancel a running run survives a restart: it is not attempted again.
-//! - S13 A run that is held (a connection lets no call through) is `waiting`: no attempt was used up and
+//! - S15 A run that is held (a connection lets no call through) is `waiting`: no attempt was used up and
 //!   none is recorded, and its journal stays whole.
 //! - S14 A decision is kept with the run: when, whose, what. `skip` puts the given answer into the
 //!   journal in the same transaction; while another call is in doubt the run stays parked.

@@ -52,7 +52,8 @@ pub(super) async fn export(State(api): State<Api>, caller: Caller, At(run): At<S
         let made = Made { run: detail, chunks: &chunks, component: &component, artifact, surroundings, log };
         made.recording().map(|recording| recording.write())
     });
-    let text = made.await.map_err(ApiError::internal)?.map_err(|bad| ApiError::Conflict(format!("run {run}: {bad}")))?;
+    let text =
+        made.await.map_err(ApiError::internal)?.map_err(|bad| ApiError::Conflict(format!("run {run}: {bad}")))?;
     api.audit(caller.name.as_str(), "export", format!("run {run}")).await;
     Ok(([(CONTENT_TYPE, HeaderValue::from_static("application/json"))], text).into_response())
 }

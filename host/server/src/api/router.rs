@@ -25,8 +25,8 @@ use utoipa_axum::routes;
 use super::error::{ApiError, Failed, PROBLEM_JSON, Problem, ProblemItem};
 use super::state::{Api, Needs, Routes, Shared};
 use super::{
-    artifacts, audit, auth, backup, config, connections, dead_letters, decide, environments, export, jobs, logs, manual,
-    master_key, notify, releases, runs, secrets, status, tokens, triggers, versions,
+    artifacts, audit, auth, backup, config, connections, dead_letters, decide, environments, export, jobs, logs,
+    manual, master_key, notify, releases, runs, secrets, status, tokens, triggers, versions,
 };
 use crate::app::Host;
 

@@ -159,7 +159,7 @@ pub async fn s95_a_resumed_run_can_be_moved_to_another_version(h: &mut dyn Harne
 pub async fn s96_threat_074_started_fresh_it_is_put_away_and_another_takes_its_place(h: &mut dyn Harness) {
     let old = dead_letter(h, "event").await;
     let id = new_run(h, "id").id;
-    let fresh = |id| vec![(old, Act::Fresh { id, onto: Onto { version: 4, needs: NEEDS } })];
+    let fresh = |id| vec![(old, Act::Fresh { id, onto: Onto { version: 4, needs: NEEDS }, order: None })];
     let answer = h.store().act("f".into(), "ada".into(), fresh(id)).await;
     assert_eq!(answer, Ok(vec![Acted { run: old, fresh: Some(id) }]));
     let again = h.store().act("f".into(), "ada".into(), fresh(new_run(h, "other").id)).await;
@@ -180,7 +180,10 @@ pub async fn s97_one_request_does_all_or_nothing(h: &mut dyn Harness) {
     let (first, second) = (dead_letter(h, "a").await, accepted(h, "b").await);
     let id = new_run(h, "x").id;
     let onto = Onto { version: 1, needs: NEEDS };
-    let acts = vec![(first, Act::Fresh { id, onto }), (second, Act::Fresh { id: new_run(h, "y").id, onto })];
+    let acts = vec![
+        (first, Act::Fresh { id, onto, order: None }),
+        (second, Act::Fresh { id: new_run(h, "y").id, onto, order: None }),
+    ];
     let refused = h.store().act("r".into(), "ada".into(), acts).await;
     assert!(matches!(refused, Err(StoreError::Conflict(_))), "{refused:?}");
     assert_eq!(state(h, first).await, RunState::DeadLettered);
@@ -218,7 +221,12 @@ pub async fn s98_a_job_and_its_steps_survive_and_are_taken_once(h: &mut dyn Harn
     // Somebody is faster with one of them.
     h.store().discard("x".into(), vec![b]).await.expect("discarded");
     let resume = Act::Resume { onto: None };
-    let step = Step { request: "j".into(), acts: vec![(a, resume), (b, resume)], skipped: vec![], cursor: Some(b) };
+    let step = Step {
+        request: "j".into(),
+        acts: vec![(a, resume.clone()), (b, resume.clone())],
+        skipped: vec![],
+        cursor: Some(b),
+    };
     let after = h.store().step_job(step).await.expect("taken");
     assert_eq!((after.done, after.skipped, after.cursor), (1, 1, Some(b)));
     assert!(after.problem.as_ref().expect("why").contains("not a dead letter"), "{after:?}");

@@ -392,11 +392,7 @@ impl Writer {
         }
     }
 
-    fn carry_out(
-        &mut self,
-        orders: &mut [Order],
-        begun: &mut bool,
-    ) -> Result<Vec<(ClaimReply, Vec<Claim>)>, Lost> {
+    fn carry_out(&mut self, orders: &mut [Order], begun: &mut bool) -> Result<Vec<(ClaimReply, Vec<Claim>)>, Lost> {
         let mut back = true;
         if !self.returned.is_empty() {
             let returned = &self.returned;

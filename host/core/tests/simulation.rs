@@ -52,7 +52,11 @@ fn every_seed_keeps_the_promises() {
     let took = started.elapsed().as_secs_f64();
     let lived: f64 = found.iter().map(|seen| seen.lived.as_secs_f64()).sum();
     let runs: usize = found.iter().map(|seen| seen.runs).sum();
-    println!("{count} seeds, {:.0} h of virtual time, {runs} runs in {took:.0} s: {:.0} times as fast", lived / 3600.0, lived / took);
+    println!(
+        "{count} seeds, {:.0} h of virtual time, {runs} runs in {took:.0} s: {:.0} times as fast",
+        lived / 3600.0,
+        lived / took
+    );
     let broken: Vec<&Seen> = found.iter().filter(|seen| !seen.broken.is_empty()).collect();
     for seen in broken.iter().take(10) {
         println!("seed {}: {}\n  {}", seen.seed, seen.broken.join("\n  "), command(seen.seed, None));
@@ -94,7 +98,9 @@ fn every_seeded_bug_is_found() {
         let found = sweep(0..SHORT, |seen| !seen.broken.iter().any(|what| shows(&what)));
         match found.iter().find_map(|seen| Some((seen.seed, seen.broken.iter().find(shows)?))) {
             None => missed.push(format!("{bug} was not found within {SHORT} seeds")),
-            Some((seed, what)) => println!("{bug}: found after {} seeds: {what}\n  {}", seed + 1, command(seed, Some(bug))),
+            Some((seed, what)) => {
+                println!("{bug}: found after {} seeds: {what}\n  {}", seed + 1, command(seed, Some(bug)))
+            }
         }
     }
     assert_eq!(missed, Vec::<String>::new());

@@ -25,7 +25,9 @@ use crate::simulation::ledger::{Begins, Ledger};
 /// One thing a guest does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Step {
-    Post { keyed: bool },
+    Post {
+        keyed: bool,
+    },
     Put,
     Get,
     /// Adds one to a counter of our own store.

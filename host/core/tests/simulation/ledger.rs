@@ -170,7 +170,10 @@ impl Ledger {
                     }
                     let first = seen.answer.get_or_insert_with(|| answer.to_owned());
                     if first != answer {
-                        broken.push(format!("I6: call {} of run {} was answered `{first}`, then `{answer}`", call.1, call.0));
+                        broken.push(format!(
+                            "I6: call {} of run {} was answered `{first}`, then `{answer}`",
+                            call.1, call.0
+                        ));
                     }
                 }
                 _ if effect && live => {
@@ -248,7 +251,10 @@ impl Ledger {
         let mut recorded = HashSet::new();
         for (run, chunks) in journals {
             for record in chunks.iter().flat_map(|chunk| journal::decode(chunk).expect("a journal reads")) {
-                if let Record::Result { call, class: Class::Repeatable | Class::Unkeyed, verdict: Verdict::Done, .. } = record {
+                if let Record::Result {
+                    call, class: Class::Repeatable | Class::Unkeyed, verdict: Verdict::Done, ..
+                } = record
+                {
                     recorded.insert((*run, call));
                 }
             }
@@ -264,8 +270,12 @@ impl Ledger {
     /// The calls of a run whose results are on disk for certain.
     pub(crate) fn recorded(&self, run: RunId) -> Vec<u32> {
         let book = self.book();
-        let mut all: Vec<u32> =
-            book.seen.iter().filter(|((of, _), seen)| *of == run && seen.recorded).map(|((_, call), _)| *call).collect();
+        let mut all: Vec<u32> = book
+            .seen
+            .iter()
+            .filter(|((of, _), seen)| *of == run && seen.recorded)
+            .map(|((_, call), _)| *call)
+            .collect();
         all.sort_unstable();
         all
     }

@@ -79,7 +79,9 @@ impl Http for Wire {
             reply,
         };
         locked(&self.net.0).push(sent);
-        answer.await.unwrap_or_else(|_| Err(HttpFailure::Broken { message: "the wire is gone".into(), timed_out: false }))
+        answer
+            .await
+            .unwrap_or_else(|_| Err(HttpFailure::Broken { message: "the wire is gone".into(), timed_out: false }))
     }
 }
 

@@ -152,9 +152,7 @@ impl ByHand {
     #[must_use]
     pub fn open_runs(&self) -> (u64, u64, u64) {
         let scopes = self.writer.as_ref().expect(AWAY).ledger.ready.scopes();
-        scopes.fold((0, 0, 0), |sum, (_, count)| {
-            (sum.0 + count.ready, sum.1 + count.running, sum.2 + count.parked)
-        })
+        scopes.fold((0, 0, 0), |sum, (_, count)| (sum.0 + count.ready, sum.1 + count.running, sum.2 + count.parked))
     }
 
     /// The process that used the store is gone and the next one opens it: what was in line and what was

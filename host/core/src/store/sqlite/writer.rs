@@ -369,10 +369,7 @@ impl Writer {
         }
     }
 
-    pub(super) fn transaction(
-        &mut self,
-        orders: &mut [Order],
-    ) -> Result<Vec<(ClaimReply, Vec<Claim>)>, Lost> {
+    pub(super) fn transaction(&mut self, orders: &mut [Order]) -> Result<Vec<(ClaimReply, Vec<Claim>)>, Lost> {
         let mut begun = false;
         if !orders.is_empty() || !self.returned.is_empty() {
             begin(&self.ledger).map_err(lost)?;
@@ -395,11 +392,7 @@ impl Writer {
         }
     }
 
-    fn carry_out(
-        &mut self,
-        orders: &mut [Order],
-        begun: &mut bool,
-    ) -> Result<Vec<(ClaimReply, Vec<Claim>)>, Lost> {
+    fn carry_out(&mut self, orders: &mut [Order], begun: &mut bool) -> Result<Vec<(ClaimReply, Vec<Claim>)>, Lost> {
         let mut back = true;
         if !self.returned.is_empty() {
             let returned = &self.returned;

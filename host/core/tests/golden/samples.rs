@@ -22,11 +22,14 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_bytes::ByteBuf;
 
+/// Says what is wrong with stored bytes.
+type Reads = Box<dyn Fn(&[u8]) -> Result<(), String>>;
+
 /// A value, how it is stored today, and whether stored bytes read as it.
 pub(crate) struct Sample {
     pub(crate) file: String,
     pub(crate) bytes: Vec<u8>,
-    pub(crate) reads: Box<dyn Fn(&[u8]) -> Result<(), String>>,
+    pub(crate) reads: Reads,
 }
 
 fn same<T: PartialEq + std::fmt::Debug>(read: T, value: &T) -> Result<(), String> {

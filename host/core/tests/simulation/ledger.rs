@@ -314,7 +314,7 @@ impl Trace {
             }
         }
         let mut sum = Sum(self.sum);
-        let _ = write!(sum, "{} {line}\n", at.as_nanos());
+        let _ = writeln!(sum, "{} {line}", at.as_nanos());
         self.sum = sum.0;
         if self.keep {
             self.lines.push(format!("{:>12.6} {line}", at.as_secs_f64()));

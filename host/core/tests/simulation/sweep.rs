@@ -1,6 +1,7 @@
 //! Many seeds on all cores, and the switch of the seeded bugs, which are the whole process's.
 
 use std::ops::Range;
+use std::panic::catch_unwind;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
@@ -19,6 +20,13 @@ pub(crate) struct Seen {
     pub(crate) runs: usize,
     pub(crate) sum: u64,
     pub(crate) lines: Vec<String>,
+}
+
+impl Seen {
+    fn panicked(seed: u64) -> Self {
+        let broken = vec!["the world came to a sudden end: see its panic".into()];
+        Self { seed, broken, lived: Duration::ZERO, runs: 0, sum: 0, lines: vec![] }
+    }
 }
 
 /// Lives a seed through.
@@ -44,7 +52,7 @@ pub(crate) fn sweep(seeds: Range<u64>, go_on: impl Fn(&Seen) -> bool + Sync) -> 
                     if seed >= seeds.end {
                         return;
                     }
-                    let seen = live(seed, false);
+                    let seen = catch_unwind(|| live(seed, false)).unwrap_or_else(|_| Seen::panicked(seed));
                     if !go_on(&seen) {
                         over.store(true, Ordering::SeqCst);
                     }

@@ -66,11 +66,11 @@ fn killed(seed: u64, data: &str, turns: u32, taken_in: bool) -> Option<Killed> {
     let journals = world.disk.journals();
     let chunks = journals.into_iter().find(|(of, _)| *of == run).map(|(_, chunks)| chunks).unwrap_or_default();
     let (mut intent, mut result) = (false, false);
-    for record in chunks.iter().flat_map(|chunk| journal::decode(chunk).unwrap()) {
+    for record in chunks.iter().flat_map(|chunk| journal::decode(chunk).expect("it reads")) {
         intent |= matches!(record, Record::Intent { call: EFFECT, .. });
         result |= matches!(record, Record::Result { call: EFFECT, .. });
     }
-    let in_doubt = Journal::load(Arc::<Time>::clone(&world.time), &chunks).unwrap().in_doubt().is_some();
+    let in_doubt = Journal::load(Arc::<Time>::clone(&world.time), &chunks).expect("it reads").in_doubt().is_some();
     let sends = |world: &World| world.ledger.book().sends.get(&(run, EFFECT)).cloned().unwrap_or_default();
     let sent_before = sends(&world).len();
     world.die(false);

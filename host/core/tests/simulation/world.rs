@@ -541,7 +541,11 @@ impl World {
     }
 
     fn reboot(&mut self, marked: bool) {
+        let full = self.ledger.book().full;
+        // There is the reserve: what has to be written at a start finds its place.
+        self.disk.set_full(false);
         self.disk.reboot(marked).expect("it opens again");
+        self.disk.set_full(full);
         self.bell.store(false, Ordering::SeqCst);
         self.look = None;
         let journals = self.disk.journals();

@@ -35,8 +35,6 @@ pub struct Plan {
     pub shim: Option<bool>,
     /// Whether nobody else may have a host meanwhile.
     pub alone: bool,
-    /// Whether nothing fires by itself: a host that is woken each second hides that it would not wake.
-    pub quiet: bool,
     /// Variables of the very first start, before anything is set up.
     pub first: Vec<(String, String)>,
 }
@@ -115,9 +113,7 @@ impl Field {
         let keyed = json!({ "base_url": format!("{}/keyed", field.ledger.base()), "idempotency": "header" });
         api.set_connection(ENVIRONMENT, "keyed", "http", keyed).await;
         probe::deploy(&field.host, &manifest()).await;
-        if !field.plan.quiet {
-            probe::deploy(&field.host, &ticker()).await;
-        }
+        probe::deploy(&field.host, &ticker()).await;
         let url = field.host.hook(ENVIRONMENT, "probe", "hook").await;
         field.hook = url::Url::parse(&url)?.path().to_owned();
         Ok(field)

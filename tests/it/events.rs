@@ -14,7 +14,9 @@ use serde_json::{Value, json};
 
 /// The fixture as an integration that listens.
 fn listener(name: &str, trigger: &str) -> Manifest {
-    Manifest::probe().named(name).set_toml("trigger", &format!("[{{ name = \"heard\", component = \"probe\", {trigger} }}]"))
+    Manifest::probe()
+        .named(name)
+        .set_toml("trigger", &format!("[{{ name = \"heard\", component = \"probe\", {trigger} }}]"))
 }
 
 async fn deploy(host: &Host, manifest: &Manifest) {
@@ -52,7 +54,8 @@ async fn settled(host: &Host, integration: &str, count: usize) -> Vec<Value> {
 async fn one_integration_emits_and_others_hear() {
     let host = Host::start().await;
     deploy(&host, &Manifest::probe()).await;
-    deploy(&host, &listener("ear", r#"kind = "event", types = ["order.paid"], sources = ["/integrations/probe"]"#)).await;
+    deploy(&host, &listener("ear", r#"kind = "event", types = ["order.paid"], sources = ["/integrations/probe"]"#))
+        .await;
     deploy(&host, &listener("eu", r#"kind = "event", types = ["order.*"], attributes = { region = "eu" }"#)).await;
     let events = json!([
         { "type": "order.paid", "subject": "orders/7", "json": { "do": "echo" } },
@@ -76,7 +79,11 @@ async fn one_integration_emits_and_others_hear() {
 
     let samples = host.samples().await;
     let of = |part: &str| -> f64 {
-        samples.iter().filter(|(name, _)| name.starts_with("jackfield_events_emitted_total") && name.contains(part)).map(|(_, v)| v).sum()
+        samples
+            .iter()
+            .filter(|(name, _)| name.starts_with("jackfield_events_emitted_total") && name.contains(part))
+            .map(|(_, v)| v)
+            .sum()
     };
     assert_eq!((of("heard\""), of("unheard\""), of("duplicate\"")), (3.0, 1.0, 1.0));
 
@@ -91,9 +98,14 @@ async fn p2_a_retried_run_does_not_emit_again_and_a_failed_one_takes_nothing_bac
     let host = Host::start().await;
     deploy(&host, &Manifest::probe()).await;
     deploy(&host, &listener("ear", r#"kind = "event", types = ["**"]"#)).await;
-    let run = probe::run(&host, json!([emit("a", json!({ "do": "echo" })), { "do": "fail", "until": 3 }, emit("b", json!({ "do": "echo" }))])).await;
+    let run = probe::run(
+        &host,
+        json!([emit("a", json!({ "do": "echo" })), { "do": "fail", "until": 3 }, emit("b", json!({ "do": "echo" }))]),
+    )
+    .await;
     assert_eq!(run["attempts_made"].as_array().unwrap().len(), 3, "{}", Api::brief(&run));
-    let run = probe::run(&host, json!([emit("c", json!({ "do": "echo" })), { "do": "fail", "retryable": false }])).await;
+    let run =
+        probe::run(&host, json!([emit("c", json!({ "do": "echo" })), { "do": "fail", "retryable": false }])).await;
     assert_eq!(run["state"], "dead-lettered");
     let heard = settled(&host, "ear", 3).await;
     let types: BTreeSet<_> = heard.iter().map(|run| run["event"]["type"].as_str().unwrap()).collect();
@@ -111,7 +123,9 @@ async fn p1_p2_kills_neither_lose_an_event_nor_make_two_of_it() {
         .set_toml("component.probe.retry", r#"{ first = "10ms", longest = "100ms", for = "1h" }"#);
     deploy(&host, &emitter).await;
     deploy(&host, &listener("ear", r#"kind = "event", types = ["count"]"#)).await;
-    let count = |event: &str, step: u32| emit("count", json!({ "do": "kv", "op": "increment", "key": format!("{event}/{step}"), "by": 1 }));
+    let count = |event: &str, step: u32| {
+        emit("count", json!({ "do": "kv", "op": "increment", "key": format!("{event}/{step}"), "by": 1 }))
+    };
     let mut open: BTreeSet<String> = BTreeSet::new();
     let mut all: Vec<String> = Vec::new();
     for kill in 0..=kills {
@@ -167,7 +181,8 @@ async fn p1_p2_kills_neither_lose_an_event_nor_make_two_of_it() {
     assert!(dead.is_empty(), "{dead:#?}");
     let mut wrong = Vec::new();
     for event in &all {
-        let steps: Vec<Value> = (1..=3).map(|step| json!({ "do": "kv", "op": "get", "key": format!("{event}/{step}") })).collect();
+        let steps: Vec<Value> =
+            (1..=3).map(|step| json!({ "do": "kv", "op": "get", "key": format!("{event}/{step}") })).collect();
         let run = host.api().run_to_end("dev", "ear", &json!(steps)).await;
         let counts: Vec<_> = probe::answers(&run).iter().map(|answer| answer["value"].clone()).collect();
         if counts != [json!(1), json!(1), json!(1)] {
@@ -192,7 +207,8 @@ async fn threat_085_a_loop_of_events_ends_and_says_why() {
     let mut depths = BTreeMap::new();
     for run in &runs {
         let meta = run["event"]["meta"].as_array().cloned().unwrap_or_default();
-        let depth = meta.iter().find(|pair| pair[0] == "depth").map_or("0", |pair| pair[1].as_str().unwrap()).to_owned();
+        let depth =
+            meta.iter().find(|pair| pair["name"] == "depth").map_or("0", |pair| pair["value"].as_str().unwrap());
         depths.insert(depth.parse::<u32>().unwrap(), run);
     }
     assert_eq!(depths.keys().copied().collect::<Vec<_>>(), (0..=16).collect::<Vec<_>>());
@@ -216,13 +232,21 @@ async fn the_end_of_a_run_is_an_event_for_those_who_listen() {
     assert_eq!(lives["state"], "succeeded");
     // The fixture makes nothing of such data, so its runs end badly: of that nobody hears.
     let runs = settled(&host, "watch", 2).await;
-    let of = |event_type: &str| runs.iter().find(|run| run["event"]["type"] == event_type).unwrap_or_else(|| panic!("{event_type}"));
+    let of = |event_type: &str| {
+        runs.iter().find(|run| run["event"]["type"] == event_type).unwrap_or_else(|| panic!("{event_type}"))
+    };
     let dead = &of("jackfield.run.dead-lettered")["event"];
     let data = &dead["data"];
     assert_eq!((&dead["subject"], &dead["source"]), (&dies["id"], &json!("/integrations/probe")));
-    assert_eq!((&data["run"], &data["state"], &data["outcome"]), (&dies["id"], &json!("dead-lettered"), &json!("failed")));
+    assert_eq!(
+        (&data["run"], &data["state"], &data["outcome"]),
+        (&dies["id"], &json!("dead-lettered"), &json!("failed"))
+    );
     assert!(data["reason"].as_str().unwrap().contains("no such order"), "{data:#}");
-    assert_eq!((&data["integration"], &data["component"], &data["trigger"]), (&json!("probe"), &json!("probe"), &json!("manual")));
+    assert_eq!(
+        (&data["integration"], &data["component"], &data["trigger"]),
+        (&json!("probe"), &json!("probe"), &json!("manual"))
+    );
     assert_eq!(of("jackfield.run.succeeded")["event"]["data"]["attempts"], 2);
     assert!(runs_of(&host, "wild").await.is_empty(), "a wildcard does not stand for what the host makes");
 }
@@ -247,18 +271,19 @@ async fn runs_of_one_key_follow_one_another_and_others_go_by() {
             let path = |end: &str| probe::call("POST", &format!("/{key}/{number}/{end}"));
             // One of them fails at first: its key waits for it.
             let until = if (key, number) == ("a", 1) { 2 } else { 1 };
-            let steps = json!([path("begin"), { "do": "sleep", "ms": 10 }, { "do": "fail", "until": until }, path("end")]);
+            let steps =
+                json!([path("begin"), { "do": "sleep", "ms": 10 }, { "do": "fail", "until": until }, path("end")]);
             events.push(json!({ "type": "work", "subject": key, "json": steps }));
         }
     }
-    probe::answers(&probe::run(&host, json!([{ "do": "emit", "events": events }])).await);
+    let emitted = probe::run(&host, json!([{ "do": "emit", "events": events }])).await;
+    assert_eq!(emitted["state"], "succeeded", "{}", Api::brief(&emitted));
     let runs = settled(&host, "ear", KEYS.len() * EACH).await;
     assert!(runs.iter().all(|run| run["state"] == "succeeded"));
     let asked = paths(&stub.requests());
     for key in KEYS {
         let of: Vec<_> = asked.iter().filter(|path| path.starts_with(key)).cloned().collect();
-        let expected: Vec<_> =
-            (0..EACH).flat_map(|n| ["begin", "end"].map(|end| format!("{key}/{n}/{end}"))).collect();
+        let expected: Vec<_> = (0..EACH).flat_map(|n| ["begin", "end"].map(|end| format!("{key}/{n}/{end}"))).collect();
         assert_eq!(of, expected, "in the order in which they were emitted, one at a time");
     }
     let overlap = asked.windows(2).any(|two| two[0].ends_with("begin") && two[1].ends_with("begin"));
@@ -272,15 +297,19 @@ async fn a_dead_letter_holds_up_its_key_where_the_trigger_says_so() {
     deploy(&host, &Manifest::probe()).await;
     deploy(&host, &listener("ear", order)).await;
     let work = |id: &str, steps: Value| json!({ "type": "work", "subject": "a", "id": id, "json": steps });
-    let events = json!([work("first", json!({ "do": "reject", "message": "no" })), work("second", json!({ "do": "echo" }))]);
-    probe::answers(&probe::run(&host, json!([{ "do": "emit", "events": events }])).await);
+    let events =
+        json!([work("first", json!({ "do": "reject", "message": "no" })), work("second", json!({ "do": "echo" }))]);
+    let emitted = probe::run(&host, json!([{ "do": "emit", "events": events }])).await;
+    assert_eq!(emitted["state"], "succeeded", "{}", Api::brief(&emitted));
     let find = async |id: &str| runs_of(&host, "ear").await.into_iter().find(|run| run["event"]["id"] == id);
     let dead = || async { find("first").await.filter(|run| run["state"] == "dead-lettered") };
     let first = wait::until("the first is dead", wait::LONG, dead).await;
     let second = find("second").await.unwrap();
-    let expected = format!("waits for run {} of the same ordering key, which is dead-lettered", first["id"].as_str().unwrap());
+    let expected =
+        format!("waits for run {} of the same ordering key, which is dead-lettered", first["id"].as_str().unwrap());
     assert_eq!((&second["state"], &second["reason"]), (&json!("queued"), &json!(expected)));
-    let discarded = host.api().post("/v1/dead-letters/discard", &json!({ "request": "r1", "runs": [first["id"]] })).await;
+    let discarded =
+        host.api().post("/v1/dead-letters/discard", &json!({ "request": "r1", "runs": [first["id"]] })).await;
     assert_eq!(discarded.status, 200, "{:#}", discarded.body);
     host.api().wait_for(second["id"].as_str().unwrap(), &["succeeded"]).await;
 }

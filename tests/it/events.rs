@@ -208,7 +208,7 @@ async fn threat_085_a_loop_of_events_ends_and_says_why() {
     for run in &runs {
         let meta = run["event"]["meta"].as_array().cloned().unwrap_or_default();
         let depth =
-            meta.iter().find(|pair| pair[0] == "depth").map_or("0", |pair| pair[1].as_str().unwrap()).to_owned();
+            meta.iter().find(|pair| pair["name"] == "depth").map_or("0", |pair| pair["value"].as_str().unwrap());
         depths.insert(depth.parse::<u32>().unwrap(), run);
     }
     assert_eq!(depths.keys().copied().collect::<Vec<_>>(), (0..=16).collect::<Vec<_>>());
@@ -276,7 +276,8 @@ async fn runs_of_one_key_follow_one_another_and_others_go_by() {
             events.push(json!({ "type": "work", "subject": key, "json": steps }));
         }
     }
-    probe::answers(&probe::run(&host, json!([{ "do": "emit", "events": events }])).await);
+    let emitted = probe::run(&host, json!([{ "do": "emit", "events": events }])).await;
+    assert_eq!(emitted["state"], "succeeded", "{}", Api::brief(&emitted));
     let runs = settled(&host, "ear", KEYS.len() * EACH).await;
     assert!(runs.iter().all(|run| run["state"] == "succeeded"));
     let asked = paths(&stub.requests());
@@ -298,7 +299,8 @@ async fn a_dead_letter_holds_up_its_key_where_the_trigger_says_so() {
     let work = |id: &str, steps: Value| json!({ "type": "work", "subject": "a", "id": id, "json": steps });
     let events =
         json!([work("first", json!({ "do": "reject", "message": "no" })), work("second", json!({ "do": "echo" }))]);
-    probe::answers(&probe::run(&host, json!([{ "do": "emit", "events": events }])).await);
+    let emitted = probe::run(&host, json!([{ "do": "emit", "events": events }])).await;
+    assert_eq!(emitted["state"], "succeeded", "{}", Api::brief(&emitted));
     let find = async |id: &str| runs_of(&host, "ear").await.into_iter().find(|run| run["event"]["id"] == id);
     let dead = || async { find("first").await.filter(|run| run["state"] == "dead-lettered") };
     let first = wait::until("the first is dead", wait::LONG, dead).await;

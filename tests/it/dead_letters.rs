@@ -186,7 +186,7 @@ async fn a_notice_is_told_until_it_is_heard_and_holds_no_event_data() {
 #[tokio::test(flavor = "multi_thread")]
 async fn threat_070_a_run_that_calls_without_end_is_stopped_and_a_long_one_is_replayed_in_little_memory() {
     let (host, target) = host_and_target().await;
-    let many = |times: u32| json!({ "do": "many-calls", "times": times, "call": probe::call("GET", "/read") });
+    let many = |times: u32| json!({ "do": "many-calls", "times": times, "call": { "connection": "target", "method": "GET", "url": "/read" } });
     let limited = Manifest::probe().set("component.probe.limits.calls", 500).set("component.probe.retry.first", "1ms");
     probe::deploy(&host, &limited).await;
     let run = probe::run(&host, many(1_000_000)).await;
@@ -208,7 +208,7 @@ async fn threat_070_a_run_that_calls_without_end_is_stopped_and_a_long_one_is_re
     // What is replayed: every read that lies before the last effect.
     const CALLS: u32 = 5_000;
     probe::deploy(&host, &Manifest::probe()).await;
-    target.take_requests();
+    drop(target.take_requests());
     let before = peak_kib(&host);
     let steps = json!([many(CALLS), checked_call("POST", "/effect"), { "do": "fail", "until": 3 }]);
     let run = probe::run(&host, steps).await;

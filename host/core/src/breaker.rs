@@ -196,6 +196,13 @@ impl Breaker {
         self.settings = settings;
     }
 
+    /// The connection leads elsewhere now, or is set up differently: nothing is known of the other side.
+    /// What was counted stays.
+    pub fn forget(&mut self, settings: Settings) {
+        let Self { probes, held, opened, .. } = *self;
+        *self = Self { probes, held, opened, ..Self::new(settings) };
+    }
+
     /// The settings.
     #[must_use]
     pub fn settings(&self) -> &Settings {

@@ -482,8 +482,7 @@ impl Outside {
             let new = || Gate::new(key.0.clone(), key.1.clone(), Arc::clone(&self.clock), Arc::clone(&self.metrics));
             Arc::clone(gates.entry(key.clone()).or_insert_with(new))
         };
-        // They were checked when they were set; older ones that do not read are as if they were not there.
-        gate.set(breaker::Settings::read(&connection.settings).unwrap_or_default());
+        gate.opened(&connection.settings);
         gate
     }
 

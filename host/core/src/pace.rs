@@ -6,6 +6,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use serde_json::{Map, Value};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::breaker::{Answer, Breaker, Health, Pass, Settings, View, Why};
@@ -25,6 +26,8 @@ pub struct Gate {
     clock: Arc<dyn Clock>,
     metrics: Arc<Metrics>,
     breaker: Mutex<Breaker>,
+    /// The connection's settings, all of them, as it was opened last.
+    set_up: Mutex<Option<Map<String, Value>>>,
     /// Calls at the same time; none if they are not limited.
     places: Mutex<Option<(u32, Arc<Semaphore>)>>,
 }
@@ -54,11 +57,25 @@ impl Gate {
         metrics: Arc<Metrics>,
     ) -> Arc<Self> {
         let breaker = Mutex::new(Breaker::new(Settings::default()));
-        Arc::new(Self { environment, connection, clock, metrics, breaker, places: Mutex::default() })
+        let (set_up, places) = (Mutex::default(), Mutex::default());
+        Arc::new(Self { environment, connection, clock, metrics, breaker, set_up, places })
     }
 
-    /// The connection's settings from now on. What is known of the other side stays.
-    pub(crate) fn set(&self, settings: Settings) {
+    /// The connection was opened with these settings. If they are others than before, nothing is known of the other
+    /// side any more.
+    pub(crate) fn opened(&self, set_up: &Map<String, Value>) {
+        // They were checked when they were set; older ones that do not read are as if they were not there.
+        let settings = Settings::read(set_up).unwrap_or_default();
+        let mut before = locked(&self.set_up);
+        if before.as_ref().is_some_and(|before| before != set_up) {
+            locked(&self.breaker).forget(settings.clone());
+        }
+        *before = Some(set_up.clone());
+        self.set(settings);
+    }
+
+    /// The pace and the breaker from now on.
+    fn set(&self, settings: Settings) {
         let mut places = locked(&self.places);
         if places.as_ref().map(|(count, _)| *count) != settings.concurrency {
             *places = settings.concurrency.map(|count| (count, Arc::new(Semaphore::new(count as usize))));

@@ -169,6 +169,18 @@ fn switched_off_it_never_opens() {
     assert_eq!(breaker.word(ms(0)), Word::Closed);
 }
 
+#[test]
+fn set_up_differently_it_begins_anew() {
+    let mut breaker = opened(ms(0));
+    held(breaker.ask(ms(0), Duration::ZERO));
+    let probe = go(breaker.ask(ms(1_000), Duration::ZERO));
+    breaker.forget(settings());
+    assert_eq!((breaker.word(ms(1_000)), breaker.view(ms(1_000)).held), (Word::Closed, 1));
+    // The old probe has nothing to say about the new side.
+    breaker.report(ms(1_000), probe, Health::Unwell, None);
+    assert_eq!(breaker.word(ms(1_000)), Word::Closed);
+}
+
 #[derive(Clone, Debug)]
 enum Step {
     Pass(u64),

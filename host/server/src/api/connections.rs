@@ -35,7 +35,7 @@ pub struct Connection {
     pub integrations: Vec<String>,
     /// When it was last set.
     pub set: Time,
-    /// Its breaker; absent until it is used after a start of the host.
+    /// Its breaker. Not in the answer to `PUT`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub breaker: Option<Breaker>,
     /// What is still missing for it to work, with the command that mends it. In the answer to `PUT`.
@@ -74,6 +74,9 @@ pub struct Breaker {
     /// How often it opened since the host started.
     pub opened: u64,
 }
+
+/// A breaker that nothing is known of.
+const UNUSED: View = View { word: Word::Closed, next_in: None, failures: 0, held: 0, opened: 0 };
 
 impl Breaker {
     fn of(view: &View, now: Timestamp) -> Self {
@@ -131,8 +134,9 @@ async fn all(api: &Shared, environment: &EnvironmentName) -> Result<Vec<Connecti
     let breakers = api.host.outside.breakers(environment);
     let now = api.host.clock.now();
     let shown = connections.into_iter().map(|connection| {
-        let breaker = breakers.get(&connection.name).map(|view| Breaker::of(view, now));
-        Connection { breaker, ..Connection::from(connection) }
+        // One that was not used yet is closed.
+        let view = breakers.get(&connection.name).copied().unwrap_or(UNUSED);
+        Connection { breaker: Some(Breaker::of(&view, now)), ..Connection::from(connection) }
     });
     Ok(shown.collect())
 }

@@ -160,10 +160,7 @@ fn show(screen: &Screen, connection: &Value) {
             screen.line(format!("setting  {} = {value}", safe(key)));
         }
     }
-    let Some(breaker) = connection.get("breaker") else {
-        screen.line("calls    none since the host started");
-        return;
-    };
+    let breaker = connection.get("breaker").unwrap_or(&Value::Null);
     let said = format!(
         "calls    {}; {} failed in a row, {} held and opened {} times since the host started",
         calls(connection),

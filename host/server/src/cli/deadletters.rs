@@ -36,8 +36,10 @@ pub(super) enum DeadlettersCommand {
         run: String,
     },
     /// Try them again: same run, same journal, calls that succeeded are not repeated
+    #[command(disable_version_flag = true)]
     Resume(Moved),
     /// Put them away, and start a new run of each event: effects that were made are made again
+    #[command(disable_version_flag = true)]
     Fresh {
         #[command(flatten)]
         moved: Moved,

@@ -39,6 +39,7 @@ pub(super) enum RunsCommand {
         call: Option<u32>,
     },
     /// Try a dead letter again: same run, same journal, calls that succeeded are not repeated
+    #[command(disable_version_flag = true)]
     Resume {
         /// The run, or the first characters of its id
         run: String,

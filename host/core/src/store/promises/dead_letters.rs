@@ -129,6 +129,8 @@ pub async fn s14_a_run_stays_parked_until_every_doubt_is_decided(h: &mut dyn Har
     let journal = Journal::load(h.clock(), &h.store().load(run).await.expect("loaded")).expect("it reads");
     assert_eq!(journal.look_up(1, &what(1), &hash(1)), Ok(LookUp::Fresh { generation: 0 }));
     assert!(matches!(journal.look_up(2, &what(2), &hash(2)), Ok(LookUp::Answered { .. })));
+    let claim = claim_one(h).await;
+    h.store().settle(claim.fence, super::success(&claim)).await.expect("settled");
     // Given up, the run keeps who did that.
     let run = parked(h, &[3]).await;
     assert_eq!(h.store().decide_as(run, Decision::Fail, "eve".into()).await, Ok(RunState::DeadLettered));

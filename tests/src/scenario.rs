@@ -271,12 +271,7 @@ impl Scenario {
     /// # Panics
     ///
     /// Something was refused.
-    pub async fn set_up(
-        &self,
-        host: &Host,
-        manifest: &str,
-        components: &[(&str, &[u8])],
-    ) -> BTreeMap<String, Stub> {
+    pub async fn set_up(&self, host: &Host, manifest: &str, components: &[(&str, &[u8])]) -> BTreeMap<String, Stub> {
         let mut outside = BTreeMap::new();
         for name in self.stubs.keys() {
             outside.insert(name.clone(), self.stub(name, 0).await.expect("a free port can be had"));

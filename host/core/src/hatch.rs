@@ -32,8 +32,7 @@ use crate::event::Attributes;
 use crate::grant::{Capability, Grants};
 use crate::ids::ConnectionName;
 use crate::journal::{
-    ArgumentHash, CallSummary, Chunk, Class, Cut, Journal, LookUp, Moment, NonDeterminism, Sides, Verdict,
-    What,
+    ArgumentHash, CallSummary, Chunk, Class, Cut, Journal, LookUp, Moment, NonDeterminism, Sides, Verdict, What,
 };
 use crate::limits::{Limit, Limits};
 use crate::lock::locked;

@@ -136,9 +136,7 @@ impl Journal {
                 _ => {}
             }
         }
-        let is_effect = |record: &Record| {
-            matches!(record, Record::Result { class, verdict, .. } if *class != Class::Read && *verdict == Verdict::Done)
-        };
+        let is_effect = |record: &Record| matches!(record, Record::Result { class, verdict, .. } if *class != Class::Read && *verdict == Verdict::Done);
         if records.iter().any(is_effect) {
             self.kept.behind.clear();
             return;

@@ -153,10 +153,7 @@ fn the_stored_form_stays() {
 
 #[test]
 fn the_stored_form_of_what_is_kept_for_readers_stays() {
-    let records = [
-        Record::Asked { call: 1, request: ByteBuf::from(vec![7]) },
-        Record::Past(ByteBuf::from(vec![8, 9])),
-    ];
+    let records = [Record::Asked { call: 1, request: ByteBuf::from(vec![7]) }, Record::Past(ByteBuf::from(vec![8, 9]))];
     assert_eq!(
         data_encoding::HEXLOWER.encode(&encode(&records)),
         "01 81a17182a16e01a161c40107 81a17ac4020809".replace(' ', "")

@@ -259,10 +259,10 @@ impl RecordedCall {
                 encode_answer(&answer)
             }
             Kind::Kv => encode_answer(&typed::<KvAnswer>(wrapped(&self.response, &self.error))?),
-            Kind::Config => {
-                encode_answer(&typed::<Vec<(String, String)>>(self.response.clone().unwrap_or_default())?)
+            Kind::Config => encode_answer(&typed::<Vec<(String, String)>>(self.response.clone().unwrap_or_default())?),
+            Kind::Other => {
+                return Err(BadRecording(format!("{}: give its answer as `answer_base64`", self.capability)));
             }
-            Kind::Other => return Err(BadRecording(format!("{}: give its answer as `answer_base64`", self.capability))),
         }))
     }
 

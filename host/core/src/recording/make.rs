@@ -125,7 +125,9 @@ impl Made<'_> {
         // A journal that the last attempt left as it was ends with that attempt.
         let ended = last.filter(|last| by_guest(last) && (past != Past::None || whole(&run, last)));
         let partial = match (past, ended) {
-            (Past::LeftOut, _) => Some("the last attempt recorded too much to keep: calls behind its last effect are missing"),
+            (Past::LeftOut, _) => {
+                Some("the last attempt recorded too much to keep: calls behind its last effect are missing")
+            }
             (_, None) => Some("no attempt has ended since the last record: the recording ends where the journal does"),
             _ => None,
         };
@@ -175,10 +177,7 @@ impl Made<'_> {
 
 /// Whether its guest ended an attempt, as opposed to the host or a person.
 fn by_guest(attempt: &AttemptRecord) -> bool {
-    let others = [
-        Outcome::Cancelled.label(),
-        Outcome::HostFault { message: String::new(), panicked: false }.label(),
-    ];
+    let others = [Outcome::Cancelled.label(), Outcome::HostFault { message: String::new(), panicked: false }.label()];
     !others.contains(&attempt.outcome.as_str())
 }
 

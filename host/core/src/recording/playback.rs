@@ -191,7 +191,9 @@ impl Played {
     pub fn outcome(&self) -> RecordedOutcome {
         let (output, stack) = match &self.outcome {
             Outcome::Succeeded { output } => (output.as_ref(), vec![]),
-            Outcome::Failed(failure) => (None, failure.stack.iter().flat_map(|s| s.lines()).map(str::to_owned).collect()),
+            Outcome::Failed(failure) => {
+                (None, failure.stack.iter().flat_map(|s| s.lines()).map(str::to_owned).collect())
+            }
             Outcome::Trapped { frames, .. } => (None, frames.clone()),
             _ => (None, vec![]),
         };

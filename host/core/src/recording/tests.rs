@@ -126,7 +126,8 @@ fn config() -> impl Strategy<Value = Call> {
 
 fn records_of(call: u32, made: Call, class: Class, verdict: Verdict, answered: bool, generation: u32) -> Vec<Record> {
     let (what, hash, asked, answer) = made;
-    let mut records: Vec<_> = asked.map(|asked| Record::Asked { call, request: ByteBuf::from(asked) }).into_iter().collect();
+    let mut records: Vec<_> =
+        asked.map(|asked| Record::Asked { call, request: ByteBuf::from(asked) }).into_iter().collect();
     let intent = !matches!(class, Class::Read | Class::Local);
     if intent {
         records.push(Record::Intent { call, what: what.clone(), hash, generation, class });
@@ -412,6 +413,35 @@ fn threat_048_values_of_secrets_are_taken_out() {
         assert!(!call.records().unwrap().is_empty());
         assert!(call.request_hash.is_none());
     }
+}
+
+/// A credential that a guest has of its own is not kept; the call can still be told from another one.
+#[tokio::test]
+async fn threat_048_a_guests_own_credential_is_not_kept() {
+    let rig = Rig::new(options()).await;
+    rig.accept("").await;
+    let claim = rig.claim().await;
+    let hatch = rig.hatch(&claim).await;
+    let call = |token: &str| {
+        let mut call = request("POST", "/login", "body");
+        call.headers.push(("Authorization".into(), token.into()));
+        call
+    };
+    let number = hatch.number().unwrap();
+    hatch.http(number, call("Bearer its-own-token")).await.unwrap().unwrap();
+    let chunks = rig.store.load(claim.fence.run).await.unwrap();
+    let stored = chunks.iter().flat_map(|chunk| chunk.bytes.clone()).collect::<Vec<u8>>();
+    assert!(!stored.windows(9).any(|part| part == b"its-own-t"), "it is in the journal");
+    let read = make::read(&chunks, &Redactor::none()).unwrap();
+    let text = serde_json::to_string(&read.calls).unwrap();
+    assert!(text.contains("Authorization: [left out]") && text.contains("request_hash"), "{text}");
+    let again: Vec<RecordedCall> = serde_json::from_str(&text).unwrap();
+    let hash = again[0].records().unwrap().into_iter().find_map(|record| match record {
+        Record::Result { hash, .. } => Some(hash),
+        _ => None,
+    });
+    let own = read.calls[0].request_hash.as_deref().unwrap();
+    assert_eq!(data_encoding::HEXLOWER.encode(&hash.unwrap().0), own);
 }
 
 #[test]

@@ -39,9 +39,7 @@ impl Data {
         };
         match serde_json::from_str::<Value>(text) {
             // `null` would read back as absent; and only what is written as it was is the same.
-            Ok(value) if !value.is_null() && value.to_string() == text => {
-                Self { data: Some(value), ..Self::default() }
-            }
+            Ok(value) if !value.is_null() && value.to_string() == text => Self { data: Some(value), ..Self::default() },
             _ => Self { data_text: Some(text.to_owned()), ..Self::default() },
         }
     }

@@ -7,7 +7,6 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
-
 use crate::redact::Redactor;
 
 /// The JSON of `bytes`, without the values of secrets; none if they are no MessagePack, or hold what
@@ -20,9 +19,7 @@ fn redacted(value: Value, redactor: &Redactor) -> Value {
     match value {
         Value::String(text) => redactor.text(&text).into(),
         Value::Array(list) => list.into_iter().map(|value| redacted(value, redactor)).collect(),
-        Value::Object(members) => {
-            members.into_iter().map(|(name, value)| (name, redacted(value, redactor))).collect()
-        }
+        Value::Object(members) => members.into_iter().map(|(name, value)| (name, redacted(value, redactor))).collect(),
         other => other,
     }
 }

@@ -139,7 +139,9 @@ async fn find(
     }
     let known = common.host.is_some() || common.token.is_some() || credentials::load().is_some();
     let missing = project.unwrap_or_else(|| {
-        format!("the component {wanted} is not here\n  --component FILE names it, and `jackfield login` lets a host give it")
+        format!(
+            "the component {wanted} is not here\n  --component FILE names it, and `jackfield login` lets a host give it"
+        )
     });
     if !known {
         return Err(CliError::input(missing));

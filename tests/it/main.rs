@@ -7,6 +7,7 @@ mod deploy;
 mod disk;
 mod durability;
 mod flood;
+mod gauntlet;
 mod house_rules;
 mod keys;
 mod limits;

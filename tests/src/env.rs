@@ -35,17 +35,22 @@ pub fn host_binary() -> PathBuf {
         assert!(path.is_file(), "JACKFIELD_BIN is {}, and there is no such file", path.display());
         return path;
     }
-    let test = std::env::current_exe().expect("a process knows its own file");
-    // target/debug/deps/it-… → target/debug/jackfield
-    let folders = test.ancestors().skip(1).take(2);
-    let found = folders.map(|folder| folder.join("jackfield")).find(|file| file.is_file());
-    found.unwrap_or_else(|| {
-        panic!(
-            "the host is not built: `cargo build -p jackfield-server` (or `make test`), or name it in JACKFIELD_BIN; \
-             looked beside {}",
-            test.display()
-        )
+    beside("jackfield").unwrap_or_else(|| {
+        panic!("the host is not built: `cargo build -p jackfield-server` (or `make test`), or name it in JACKFIELD_BIN")
     })
+}
+
+/// A program that was built beside this one, if it is there.
+///
+/// # Panics
+///
+/// A process does not know its own file.
+#[must_use]
+pub fn beside(name: &str) -> Option<PathBuf> {
+    let own = std::env::current_exe().expect("a process knows its own file");
+    // target/debug/deps/it-… → target/debug/…
+    let folders = own.ancestors().skip(1).take(2);
+    folders.map(|folder| folder.join(name)).find(|file| file.is_file())
 }
 
 /// A built guest, by its path in the repository such as `tests/guests/probe/dist/probe.wasm`.

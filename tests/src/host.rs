@@ -68,9 +68,8 @@ impl Options {
         self
     }
 
-    /// Starts the host and logs in. A test has one host at a time: a second one could wait for ever for somebody who
-    /// waits to be alone.
-    pub async fn start(self) -> Host {
+    /// A host that is not started yet; see [`Host::try_restart`].
+    pub async fn prepare(self) -> Host {
         let machine = Arc::clone(&MACHINE);
         let place = if self.alone {
             Place::Alone { _guard: machine.write_owned().await }
@@ -78,7 +77,13 @@ impl Options {
             Place::Shared { _guard: machine.read_owned().await }
         };
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
-        let mut host = Host { folder, options: self, running: None, token: None, _place: place };
+        Host { folder, options: self, running: None, token: None, _place: place }
+    }
+
+    /// Starts the host and logs in. A test has one host at a time: a second one could wait for ever for somebody who
+    /// waits to be alone.
+    pub async fn start(self) -> Host {
+        let mut host = self.prepare().await;
         host.begin().await;
         host
     }
@@ -189,6 +194,25 @@ impl Host {
     }
 
     async fn begin_with(&mut self, change: impl FnOnce(Command) -> Command) {
+        if let Err(status) = self.try_begin(change).await {
+            panic!("the host ended at its start ({status}):\n{}", self.printed());
+        }
+        self.login().await;
+    }
+
+    /// Starts it on the same data with changed options, and gives how long it took to listen.
+    ///
+    /// # Errors
+    ///
+    /// It ended before it listened.
+    pub async fn try_restart(&mut self, options: impl FnOnce(&mut Options)) -> Result<Duration, ExitStatus> {
+        options(&mut self.options);
+        let begun = std::time::Instant::now();
+        self.try_begin(|command| command).await?;
+        Ok(begun.elapsed())
+    }
+
+    async fn try_begin(&mut self, change: impl FnOnce(Command) -> Command) -> Result<(), ExitStatus> {
         assert!(self.running.is_none(), "the host runs already");
         // Left by the process before, it would name ports that nobody listens on.
         let file = self.data().join("listeners.json");
@@ -204,7 +228,7 @@ impl Host {
                 break addresses;
             }
             if let Ok(Some(status)) = child.try_wait() {
-                panic!("the host ended at its start ({status}):\n{}", self.printed());
+                return Err(status);
             }
             assert!(
                 begun.elapsed() < wait::LONG,
@@ -215,10 +239,11 @@ impl Host {
             tokio::time::sleep(Duration::from_millis(5)).await;
         };
         self.running = Some(Running { child, addresses });
-        self.login().await;
+        Ok(())
     }
 
-    async fn login(&mut self) {
+    /// Logs in, if it never did.
+    pub async fn login(&mut self) {
         if self.token.is_some() {
             return;
         }
@@ -290,6 +315,19 @@ impl Host {
         self.signal(rustix::process::Signal::KILL);
         let status = self.ended().await;
         assert_eq!(status.signal(), Some(9), "it had ended by itself ({status}):\n{}", self.printed());
+    }
+
+    /// `kill -9` to a process that may have ended by itself by now; gives how it ended.
+    pub async fn end(&mut self) -> ExitStatus {
+        if self.is_alive() {
+            self.signal(rustix::process::Signal::KILL);
+        }
+        self.ended().await
+    }
+
+    /// SIGTERM, and waits for nothing.
+    pub fn ask_to_stop(&self) {
+        self.signal(rustix::process::Signal::TERM);
     }
 
     /// SIGTERM, and waits until the process is gone.

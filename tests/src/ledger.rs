@@ -16,7 +16,7 @@ use sha2::{Digest as _, Sha256};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 
-use crate::stubs::{Answer, Api, Record};
+use crate::stubs::{Answer, Api, Kind, Record};
 
 /// One request that arrived.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -90,6 +90,22 @@ impl Api for Ledger {
         // One that cannot write must not answer: the test would count too few.
         book.file.write_all(&line).and_then(|()| book.file.sync_data()).expect("the ledger can be written");
         Answer::json(201, &json!({ "entry": first, "repeated": first != number }))
+    }
+
+    /// A path says by its end how its call is answered the first time: `…-drop` with the end of the connection,
+    /// `…-late500` with 500, `…-slow` late; the work is done and written down all the same.
+    fn meets(&self, request: &Record) -> Option<Kind> {
+        let key = request.header("idempotency-key")?;
+        if self.book.lock().unwrap_or_else(PoisonError::into_inner).keys.contains_key(key) {
+            return None;
+        }
+        let (_, word) = request.path.rsplit_once('-')?;
+        match word {
+            "drop" => Some(Kind::Reset { done: true }),
+            "late500" => Some(Kind::Status { status: 500, retry_after: None, done: true }),
+            "slow" => Some(Kind::Slow { ms: 150 }),
+            _ => None,
+        }
     }
 }
 

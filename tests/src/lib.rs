@@ -5,6 +5,7 @@
 
 pub mod api;
 pub mod env;
+pub mod gauntlet;
 pub mod host;
 pub mod ledger;
 pub mod manifest;

@@ -14,8 +14,9 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument as _, Span, field, info, warn};
 
-use crate::clock::{Clock, Rng, Timestamp};
+use crate::clock::{Clock, Rng, Timestamp, within};
 use crate::event::Output;
+use crate::gauntlet::{Bug, bug, crash_point};
 use crate::hatch::{Closing, Hatch, Stop};
 use crate::ids::{IntegrationName, RunId, VersionNumber};
 use crate::intake::{Ended, Intake};
@@ -117,12 +118,14 @@ impl Executor {
             };
             if room.slots == 0 {
                 tokio::select! {
+                    biased;
                     () = stop.cancelled() => break Ok(()),
                     () = self.freed.notified() => {}
                 }
                 continue;
             }
             let claims = tokio::select! {
+                biased;
                 () = stop.cancelled() => break Ok(()),
                 // An attempt ended: more fits now.
                 () = self.freed.notified() => continue,
@@ -143,7 +146,7 @@ impl Executor {
             while attempts.try_join_next().is_some() {}
         };
         let rest = async { while attempts.join_next().await.is_some() {} };
-        if ended.is_ok() && tokio::time::timeout(grace, rest).await.is_err() {
+        if ended.is_ok() && within(&*self.parts.clock, grace, rest).await.is_none() {
             let left = self.in_flight();
             info!(left, "the grace time is over; the attempts left are released");
             for running in locked(&self.running).values() {
@@ -173,6 +176,7 @@ impl Executor {
     }
 
     fn start(self: &Arc<Self>, claim: Claim, attempts: &mut JoinSet<()>) {
+        crash_point("claim-after-commit");
         let stop = CancellationToken::new();
         locked(&self.running).insert(claim.fence.run, Running { stop: stop.clone(), cancelled: false });
         self.slots_free.fetch_sub(1, Ordering::AcqRel);
@@ -253,7 +257,12 @@ impl Executor {
     }
 
     async fn version(&self, target: &Target) -> Result<Arc<Version>, HostFault> {
-        let key = (target.integration.clone(), target.version);
+        let mut key = (target.integration.clone(), target.version);
+        if bug(Bug::NotPinned)
+            && let Some(active) = self.parts.intake.releases().active(&target.scope())
+        {
+            key.1 = active.version.number;
+        }
         if let Some(version) = locked(&self.versions).get(&key) {
             return Ok(Arc::clone(version));
         }
@@ -337,8 +346,11 @@ impl Executor {
     async fn settle(&self, claim: &Claim, ending: Ending) {
         let fence: Fence = claim.fence;
         let (output, reason) = (ending.output.clone(), ending.attempt.reason.clone());
+        crash_point("settle-before");
         loop {
-            match self.parts.store.settle(fence, ending.clone()).await {
+            let settled = self.parts.store.settle(fence, ending.clone()).await;
+            crash_point("settle-after-commit");
+            match settled {
                 Ok(state) => {
                     if state.is_final() || state == RunState::NeedsDecision {
                         let took = self.parts.clock.now().since(claim.accepted);

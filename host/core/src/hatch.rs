@@ -29,6 +29,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::clock::Timestamp;
 use crate::event::Attributes;
+use crate::gauntlet::crash_point;
 use crate::grant::{Capability, Grants};
 use crate::ids::ConnectionName;
 use crate::journal::{
@@ -484,18 +485,25 @@ impl Hatch {
 
     /// Puts the intent on disk; the call may be sent when this returns.
     async fn intend(&self, begun: &Begun) -> Result<(), Stop> {
+        crash_point("intent-before");
         let durable = {
             // The append takes its place in line under the lock: the order on disk is the order here.
             let mut journal = self.journal();
             let chunk = journal.intent(begun.call, begun.what.clone(), begun.hash, begun.generation, begun.class);
+            if chunk.bytes.is_empty() {
+                return Ok(());
+            }
             self.outside.store.append(self.info.fence, chunk)
         };
-        self.stored(durable).await
+        self.stored(durable).await?;
+        crash_point("intent-after");
+        Ok(())
     }
 
     /// Records a result. Durable soon after, and always before the next intent or the settle.
     fn record<A: Serialize>(&self, begun: &Begun, verdict: Verdict, took: Duration, answer: &A, shown: String) {
         let took_ms = u32::try_from(took.as_millis()).unwrap_or(u32::MAX);
+        crash_point("result-before");
         {
             let mut journal = self.journal();
             let chunk = journal.result(
@@ -507,11 +515,12 @@ impl Hatch {
                 took_ms,
                 encode_answer(answer),
             );
-            if let Some(chunk) = chunk {
+            if let Some(chunk) = chunk.filter(|chunk| !chunk.bytes.is_empty()) {
                 // Not waited for: a result that is lost leaves a gap that the store refuses to bridge.
                 drop(self.outside.store.append(self.info.fence, chunk));
             }
         }
+        crash_point("result-in-line");
         self.show(CallSummary {
             call: begun.call,
             capability: begun.what.capability,

@@ -3,7 +3,7 @@
 //! A trigger sees this and nothing else of the host. Nothing is acknowledged before it is on disk.
 //! Not here: how an event was heard or known to be genuine.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -11,6 +11,7 @@ use tokio::sync::watch;
 
 use crate::clock::{Clock, Rng};
 use crate::event::{Event, Output};
+use crate::gauntlet::crash_point;
 use crate::ids::{ComponentName, RunId, Scope, TriggerName};
 use crate::lock::locked;
 use crate::metrics::{Metrics, TriggerResult};
@@ -25,7 +26,7 @@ use crate::store::{Store, StoreError};
 /// The active releases, in memory: every accept sees the version before a switch or the one after.
 pub struct Releases {
     store: Arc<dyn Store>,
-    active: RwLock<HashMap<Scope, Arc<Release>>>,
+    active: RwLock<BTreeMap<Scope, Arc<Release>>>,
     /// Counts how often they were read.
     version: watch::Sender<u64>,
 }
@@ -73,7 +74,7 @@ impl Releases {
         self.version.subscribe()
     }
 
-    /// Everything that is active.
+    /// Everything that is active, by scope.
     #[must_use]
     pub fn all(&self) -> Vec<Arc<Release>> {
         self.active.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
@@ -163,6 +164,11 @@ impl Intake {
         metrics: Arc<Metrics>,
     ) -> Arc<Self> {
         Arc::new(Self { store, releases, clock, rng, metrics, waiting: Mutex::default() })
+    }
+
+    /// What is active.
+    pub(crate) fn releases(&self) -> &Releases {
+        &self.releases
     }
 
     /// Stores a trigger's events as runs of its component. Durable when it answers.
@@ -275,6 +281,7 @@ impl Intake {
             .filter_map(|incoming| self.new_run(scope, release, component, trigger, incoming.event, incoming.dedupe))
             .collect();
         let accepted = self.store.accept(runs).await;
+        crash_point("accept-after-commit");
         match &accepted {
             Ok(accepted) => {
                 for one in accepted {
@@ -306,6 +313,7 @@ impl Intake {
             return Some(Ended { state: detail.summary.state, output: detail.output, reason: detail.summary.reason });
         }
         let ended = tokio::select! {
+            biased;
             ended = told.wait_for(Option::is_some) => ended.ok().and_then(|ended| ended.clone()),
             () = self.clock.sleep(limit) => None,
         };

@@ -26,7 +26,7 @@ use crate::ports::connector::{Connector, Finding, Opened, Secrets};
 use crate::ports::http::{Http, HttpError};
 use crate::ports::sandbox::HostFault;
 use crate::redact::Redactor;
-use crate::release::{Component, Manifest};
+use crate::release::{Component, Durability, Manifest};
 use crate::run::Target;
 use crate::seal::{MasterKey, Place, Sealed, SecretAad};
 use crate::store::queue::Claim;
@@ -163,6 +163,7 @@ impl Outside {
         let fault = |e: StoreError| HostFault(e.to_string());
         let chunks = if claim.journaled { self.store.load(claim.fence.run).await.map_err(fault)? } else { vec![] };
         let journal = Journal::load(Arc::clone(&self.clock), &chunks).map_err(|e| HostFault(e.to_string()))?;
+        let journal = if component.durability == Durability::Relaxed { journal.relaxed() } else { journal };
         let target = &claim.target;
         let scope = target.scope();
         let mut linked = Vec::new();

@@ -53,6 +53,37 @@ pub struct Component {
     /// How it is built, for the command line.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub build: Option<Build>,
+    /// What is recorded of its runs.
+    #[serde(default, skip_serializing_if = "Durability::is_durable")]
+    pub durability: Durability,
+}
+
+/// What is recorded of a run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Durability {
+    /// Every call: a run that is tried again repeats none that succeeded.
+    #[default]
+    Durable,
+    /// Nothing: a run that is tried again makes all its calls again, with the same keys.
+    Relaxed,
+}
+
+impl Durability {
+    /// Whether it is the usual one.
+    #[must_use]
+    pub const fn is_durable(&self) -> bool {
+        matches!(self, Self::Durable)
+    }
+
+    /// Its word in the manifest.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Durable => "durable",
+            Self::Relaxed => "relaxed",
+        }
+    }
 }
 
 /// `[component.<name>.build]`

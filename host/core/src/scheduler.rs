@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::{Clock, Timestamp};
 use crate::event::Event;
+use crate::gauntlet::{Bug, bug, crash_point};
 use crate::ids::{Scope, TriggerName};
 use crate::intake::{Intake, Releases};
 use crate::metrics::{Metrics, TriggerResult};
@@ -95,9 +96,10 @@ impl Scheduler {
                 }
             }
             tokio::select! {
+                biased;
                 () = stop.cancelled() => return Ok(()),
-                () = self.clock.sleep(self.pause()) => {}
                 _ = changed.changed() => {}
+                () = self.clock.sleep(self.pause()) => {}
             }
         }
     }
@@ -138,6 +140,7 @@ impl Scheduler {
                 return Ok(());
             }
             let answers = join_all(asked).await;
+            crash_point("tick-after-commit");
             for (place, late, answer) in answers {
                 match answer {
                     Ok((ticked, cursor)) => done[place] = self.ticked(place, late, ticked, cursor),
@@ -241,7 +244,8 @@ impl Scheduler {
             let missed = cursor.passed.saturating_add(late);
             let mut event = event(scope, trigger, schedule.zone(), due.to, previous, missed);
             event.id = due.to.to_string();
-            Some(self.intake.new_run(scope, &line.release, &trigger.component, &trigger.name, event, true)?)
+            let dedupe = !bug(Bug::CronKeyMissing);
+            Some(self.intake.new_run(scope, &line.release, &trigger.component, &trigger.name, event, dedupe)?)
         } else {
             None
         };

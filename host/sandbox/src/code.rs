@@ -16,6 +16,7 @@ use bytes::Bytes;
 use futures_util::FutureExt as _;
 use futures_util::future::{Shared, WeakShared};
 use jackfield_core::artifact::{Digest, Inspection};
+use jackfield_core::gauntlet::crash_point;
 use wasmtime::component::Component;
 
 use crate::compile::cache::{Cache, Found};
@@ -308,6 +309,7 @@ impl Inner {
         let place = || {
             let uploaded = File::open(file)?;
             uploaded.sync_all()?;
+            crash_point("artifact-before-rename");
             match fs::rename(file, &to) {
                 Err(e) if e.kind() == io::ErrorKind::CrossesDevices => {
                     let near = to.with_extension("tmp");
@@ -318,6 +320,7 @@ impl Inner {
                 }
                 moved => moved?,
             }
+            crash_point("artifact-after-rename");
             File::open(&self.options.artifacts)?.sync_all()
         };
         place().map_err(|e| fault("keep", &to, &e))

@@ -39,6 +39,7 @@ pub fn run(args: ServeArgs) -> anyhow::Result<()> {
         return show("the configuration is as it should be\n");
     }
     telemetry::start(&config.log);
+    config::arm_gauntlet().map_err(anyhow::Error::msg)?;
     for name in &config.strange_variables {
         tracing::warn!(name, "this variable looks like a setting and is none");
     }

@@ -24,6 +24,11 @@ use super::record::Record;
 pub trait Api: Send + Sync + 'static {
     /// Carries a request out. `base` is the server's own address, such as `http://127.0.0.1:9101`.
     fn answer(&self, request: &Record, base: &str) -> Answer;
+
+    /// What a request meets by itself, whatever else was asked for.
+    fn meets(&self, _request: &Record) -> Option<Kind> {
+        None
+    }
 }
 
 /// A response.
@@ -171,6 +176,7 @@ async fn respond(request: Request<Incoming>, shared: Arc<Shared>) -> Result<Resp
     }
     let (number, fault) = receive(&shared, &record);
     let record = Record { number, ..record };
+    let fault = shared.api.meets(&record).or(fault);
     let carry_out = || shared.api.answer(&record, &shared.base);
     let done = fault.as_ref().is_none_or(Kind::carries_out);
     // Carried out at once and answered later, or a request could change its mind about having happened.

@@ -6,6 +6,8 @@ use std::time::Duration;
 use url::Url;
 
 use super::{Begun, Hatch, HttpAsked, Stop};
+use crate::clock::within;
+use crate::gauntlet::{Bug, bug, crash_point};
 use crate::grant::{Capability, HttpGrant, below};
 use crate::ids::ConnectionName;
 use crate::journal::{Class, LookUp, Verdict, What};
@@ -196,12 +198,16 @@ impl Hatch {
     /// Intent, pace, and the exchange itself, repeated while it is in doubt and may be.
     async fn exchange(&self, begun: &Begun, checked: &Checked, call: &HttpCall) -> Result<(Verdict, HttpAnswer), Stop> {
         let both = async { (self.in_flight.acquire().await, self.shared_in_flight.acquire().await) };
-        let Ok((Ok(_one), Ok(_other))) = tokio::time::timeout(self.time_left(), both).await else {
+        let Some((Ok(_one), Ok(_other))) = within(&*self.outside.clock, self.time_left(), both).await else {
             let text = "too many calls of this integration are in flight (limits.in_flight)";
             return Ok((Verdict::NotExecuted, Err(HttpError::Unavailable(text.into()))));
         };
-        if begun.class != Class::Read && !begun.interrupted {
+        if begun.class != Class::Read && !begun.interrupted && !bug(Bug::NoIntent) {
             self.intend(begun).await?;
+        }
+        if begun.class != Class::Read && bug(Bug::ResultBeforeSend) {
+            let made = Ok(HttpResponse { status: 200, headers: vec![], body: bytes::Bytes::new() });
+            self.record::<HttpAnswer>(begun, Verdict::Done, Duration::ZERO, &made, "200".into());
         }
         let limit = call.timeout.unwrap_or(Duration::MAX).min(checked.port.timeout());
         let ends = self.outside.clock.monotonic() + limit.min(self.time_left());
@@ -228,6 +234,7 @@ impl Hatch {
             };
             self.sent.fetch_add(call.body.len() as u64, std::sync::atomic::Ordering::Relaxed);
             let came = checked.port.send(request, &hop).await;
+            crash_point("send-after");
             if let Ok(response) = &came {
                 self.received.fetch_add(response.body.len() as u64, std::sync::atomic::Ordering::Relaxed);
             }
@@ -245,7 +252,8 @@ impl Hatch {
         let mut headers = call.headers.clone();
         let has = |name: &str| call.headers.iter().any(|(n, _)| n.eq_ignore_ascii_case(name));
         if matches!(call.method.as_str(), "POST" | "PATCH") && !has("idempotency-key") {
-            let key = self.outside.call_key(self.info.fence.run, begun.call, begun.generation);
+            let again = if bug(Bug::NewKeyOnRetry) { self.info.fence.number as u32 } else { 0 };
+            let key = self.outside.call_key(self.info.fence.run, begun.call, begun.generation + again);
             headers.push(("idempotency-key".into(), key));
         }
         if !has("traceparent") {

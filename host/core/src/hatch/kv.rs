@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use super::{Begun, Hatch, Stop, encode_answer};
+use crate::gauntlet::crash_point;
 use crate::grant::Capability;
 use crate::ids::shown as printable;
 use crate::journal::{ArgumentHash, Class, LookUp, Verdict, What};
@@ -65,6 +66,7 @@ impl Hatch {
             (number, self.outside.store.kv_write(self.info.fence, scope, request, local))
         };
         let answer = self.stored(reply).await?;
+        crash_point("kv-after-commit");
         let verdict = verdict(&answer);
         self.journal().end_local(number, call, what.clone(), hash, verdict, encode_answer(&answer));
         self.show(crate::journal::CallSummary {

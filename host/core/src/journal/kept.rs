@@ -78,7 +78,8 @@ impl Journal {
     /// one without an intent, before its result.
     pub fn asked(&mut self, call: u32, request: Vec<u8>) {
         let bytes = request.len() as u64;
-        if request.len() > 2 * REQUEST_BYTES || self.kept.asked_bytes + bytes > REQUESTS_BYTES {
+        if self.off
+            || request.len() > 2 * REQUEST_BYTES || self.kept.asked_bytes + bytes > REQUESTS_BYTES {
             return;
         }
         self.kept.asked_bytes += bytes;

@@ -779,3 +779,23 @@ proptest! {
         }
     }
 }
+
+/// A relaxed run records nothing, and what it was told is known within its attempt all the same.
+#[test]
+fn a_relaxed_journal_has_no_chunks() {
+    let clock: Arc<dyn Clock> = Arc::new(FakeClock::default());
+    let mut journal = Journal::load(clock, &[]).unwrap().relaxed();
+    let call = journal.number();
+    let what = What { capability: Capability::Http, text: "POST api /a".into() };
+    let hash = ArgumentHash::of([b"a".as_slice()]);
+    assert!(journal.intent(call, what.clone(), hash, 0, Class::Unkeyed).bytes.is_empty());
+    let chunk = journal.result(call, what.clone(), hash, Class::Unkeyed, Verdict::InDoubt, 1, vec![1]);
+    assert!(chunk.is_none_or(|chunk| chunk.bytes.is_empty()));
+    let mut local = journal.begin_local();
+    encode_result(&mut local, 2, what, hash, Verdict::Done, &[2]);
+    assert!(local.bytes.is_empty());
+    journal.time().unwrap();
+    assert_eq!(journal.tail(), None);
+    assert_eq!(journal.cut(), Cut { keep: 0, then: None });
+    assert!(journal.in_doubt().is_some(), "the host was there when the answer did not come");
+}

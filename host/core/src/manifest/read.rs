@@ -14,7 +14,7 @@ use crate::ids::{ComponentName, ConnectionName, TriggerName, shown};
 use crate::limits::{KV_KEY_BYTES, Limits};
 use crate::release::verify::Piece;
 use crate::release::{
-    Build, Component, Cron, Interval, Manifest, Misfire, Overlap, Trigger, TriggerKind, Verify, Webhook,
+    Build, Component, Cron, Durability, Interval, Manifest, Misfire, Overlap, Trigger, TriggerKind, Verify, Webhook,
 };
 use crate::retry::RetryPolicy;
 use crate::schedule::{self, Schedule};
@@ -31,7 +31,7 @@ pub(super) const VERIFY: &[&str] =
     &["scheme", "secret", "header", "algorithm", "encoding", "prefix", "signed", "timestamp"];
 pub(super) const TIMESTAMP: &[&str] = &["header", "tolerance", "format"];
 pub(super) const RATE: &[&str] = &["per_second", "burst"];
-pub(super) const COMPONENT: &[&str] = &["source", "limits", "retry", "grants", "build"];
+pub(super) const COMPONENT: &[&str] = &["source", "limits", "retry", "durability", "grants", "build"];
 pub(super) const LIMITS: &[&str] = &[
     "memory",
     "cpu",
@@ -172,7 +172,10 @@ impl Reader {
         let retry = fields.get("retry").map(|at| self.retry(&at)).unwrap_or_default();
         let grants = fields.get("grants").map(|at| self.grants(&at)).unwrap_or_default();
         let build = fields.get("build").and_then(|at| self.build(&at));
-        Some(Component { source: source?, limits, retry, grants, build })
+        let durability = fields.get("durability");
+        let durability = durability.and_then(|at| self.complaints.word(&at, &["durable", "relaxed"]));
+        let durability = if durability == Some("relaxed") { Durability::Relaxed } else { Durability::Durable };
+        Some(Component { source: source?, limits, retry, grants, build, durability })
     }
 
     fn source(&mut self, at: &At<'_>) -> Option<String> {

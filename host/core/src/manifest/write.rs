@@ -7,7 +7,7 @@ use super::units::{show_duration, show_size};
 use crate::grant::{Grants, HttpTarget};
 use crate::limits::Limits;
 use crate::release::verify::{Algorithm, Choice as _, Encoding, SignedText, SignedTime, TimeFormat};
-use crate::release::{Component, Manifest, Misfire, Overlap, Trigger, TriggerKind, Verify};
+use crate::release::{Component, Durability, Manifest, Misfire, Overlap, Trigger, TriggerKind, Verify};
 use crate::retry::RetryPolicy;
 
 /// The manifest in the form it is written in, as JSON: [`super::parse_json`] reads it back unchanged.
@@ -76,6 +76,7 @@ fn settings(component: &Component, usual: &Component) -> Table {
     out.put("source", component.source.as_str());
     out.put_filled("limits", limits(&component.limits, &usual.limits));
     out.put_filled("retry", retry(&component.retry, &usual.retry));
+    out.put_changed("durability", (component.durability, usual.durability), Durability::label);
     if let Some(build) = &component.build {
         let mut table = Table::default();
         table.put("command", build.command.as_str());

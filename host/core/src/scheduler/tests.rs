@@ -80,6 +80,7 @@ impl World {
             retry: Default::default(),
             grants: Default::default(),
             build: None,
+            durability: Default::default(),
         };
         let manifest = Manifest {
             name: name("demo"),

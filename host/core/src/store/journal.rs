@@ -5,6 +5,7 @@
 //!   as `Unavailable`, so that a lost result cannot be followed by a later intent.
 //! - S22 Appends of one run are carried out in the order of the calls to `append`.
 //! - S23 `load` gives back exactly what was appended, less what was cut.
+//! - S24 An empty chunk needs the current fence and leaves no trace: its run records nothing.
 
 use async_trait::async_trait;
 

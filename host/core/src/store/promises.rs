@@ -95,6 +95,7 @@ macro_rules! keeps_every_promise {
             s34_threat_051_freed_keys_count_again
             s20_an_append_needs_the_current_fence s21_a_gap_is_refused s22_appends_keep_their_order
             s23_load_gives_back_what_was_appended_less_what_was_cut
+            s24_an_empty_chunk_leaves_no_trace
             s30_a_write_and_its_record_are_one s31_scopes_do_not_see_each_other s31_threat_047_no_text_of_a_key_leads_into_another_scope
             s32_a_value_whose_time_is_over_is_not_there s33_batch_and_check s33_counters s33_pages
             s34_the_quota_refuses_and_changes_nothing

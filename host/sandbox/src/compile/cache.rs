@@ -18,6 +18,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use jackfield_core::artifact::Digest;
+use jackfield_core::gauntlet::crash_point;
 use sha2::Sha256;
 use wasmtime::component::Component;
 
@@ -135,6 +136,7 @@ impl Cache {
             file.write_all(code)?;
             file.write_all(&mac.finalize().into_bytes())?;
             file.sync_all()?;
+            crash_point("code-before-rename");
             fs::rename(&temporary, &path)?;
             File::open(&self.folder)?.sync_all()
         })();

@@ -230,6 +230,13 @@ impl Verdict {
             .collect();
         missing.sort();
         missing.dedup();
+        let relaxed = manifest.components.iter().filter(|(_, component)| !component.durability.is_durable());
+        self.warnings.extend(relaxed.map(|(name, _)| {
+            format!(
+                "component `{name}` is relaxed: nothing is recorded of its runs, so one that is tried again makes all its \
+                 calls again"
+            )
+        }));
         let Scope { environment, integration } = scope;
         self.warnings.extend(missing.into_iter().map(|name| {
             format!("setting `{name}` is not set in {environment}: jackfield config set {integration} {name} VALUE --env {environment}")

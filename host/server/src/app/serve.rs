@@ -14,6 +14,7 @@ use anyhow::{Context as _, anyhow};
 use axum::body::Body;
 use http::Request;
 use jackfield_core::artifact::Digest;
+use jackfield_core::gauntlet::crash_point;
 use jackfield_core::scheduler::Scheduler;
 use jackfield_core::store::StoreError;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -89,6 +90,7 @@ pub async fn serve(built: Built, ready: impl FnOnce(&Host, Option<&str>)) -> any
         host.health.drain();
         closing.cancel();
         working.cancel();
+        crash_point("stop-draining");
         scheduler.join_next().await;
         // Requests that wait for a run's output need the runs to go on meanwhile.
         let (executed, ()) = tokio::join!(executor.join_next(), open.closed());
@@ -98,6 +100,7 @@ pub async fn serve(built: Built, ready: impl FnOnce(&Host, Option<&str>)) -> any
         open.ended().await;
         let logs = host.logs.clone();
         let _ = tokio::task::spawn_blocking(move || logs.flush()).await;
+        crash_point("stop-before-close");
         host.store.close().await;
         executed
     };

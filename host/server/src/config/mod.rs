@@ -5,6 +5,7 @@
 //! `defaults.toml` and nowhere else.
 
 mod check;
+mod gauntlet;
 mod layers;
 mod raw;
 mod units;
@@ -27,6 +28,7 @@ use jackfield_core::store::queue::Retention;
 use url::Url;
 
 pub use check::Machine;
+pub use gauntlet::arm as arm_gauntlet;
 pub use layers::DEFAULTS;
 
 /// Files that are read if `--config` names none; the first one found is the one.

@@ -1,4 +1,4 @@
-//! S20 … S23: journals.
+//! S20 … S24: journals.
 
 use super::super::StoreError;
 use super::super::queue::{Ending, JournalEnd, Settle};
@@ -85,4 +85,18 @@ pub async fn s23_load_gives_back_what_was_appended_less_what_was_cut(h: &mut dyn
         assert_eq!(claim.journaled, !expected.is_empty());
     }
     h.store().append(claim.fence, chunk(0, 5)).await.expect("numbers go on after the cut");
+}
+
+/// S24
+pub async fn s24_an_empty_chunk_leaves_no_trace(h: &mut dyn Harness) {
+    let run = accepted(h, "event").await;
+    let claim = claim_one(h).await;
+    let empty = Chunk { number: 0, bytes: vec![] };
+    h.store().append(claim.fence, empty.clone()).await.expect("taken");
+    assert_eq!(h.store().load(run).await, Ok(vec![]));
+    let end = ending(&claim, "failed", Settle::Waiting { due: soon(h, 0), hard: false });
+    h.store().settle(claim.fence, end).await.expect("settled");
+    let next = claim_one(h).await;
+    assert!(!next.journaled);
+    assert_eq!(h.store().append(claim.fence, empty).await, Err(StoreError::Superseded { run }));
 }

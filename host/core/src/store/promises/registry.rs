@@ -33,6 +33,7 @@ pub(super) fn version(integration: &str, description: &str, artifact: &[u8]) -> 
         retry: Default::default(),
         grants: Default::default(),
         build: None,
+        durability: Default::default(),
     };
     let webhook = Webhook {
         verify: Verify::Github { secret: name("hook-secret") },

@@ -132,8 +132,9 @@ impl AdminStore for SqliteStore {
     async fn close(&self) {
         // An error says that the writer is gone already.
         let _ = self.0.line.close().await;
-        self.0.quick.close();
-        self.0.slow.close();
+        for readers in [&self.0.quick, &self.0.slow].into_iter().flatten() {
+            readers.close();
+        }
     }
 }
 

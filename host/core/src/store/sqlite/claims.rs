@@ -11,6 +11,7 @@ use super::ready::{Entry, Place};
 use super::writer::Line;
 use super::{events, journal};
 use crate::clock::Timestamp;
+use crate::gauntlet::crash_point;
 use crate::ids::RunId;
 use crate::outcome::Usage;
 use crate::run::{AttemptRecord, RunState};
@@ -110,6 +111,7 @@ fn claim_one(ledger: &mut Ledger, run: RunId) -> Result<Option<Claim>, Fault> {
             "UPDATE queue SET state = 1, fence = ?2, begun = begun + 1, started = ?3, alone = ?4 WHERE run = ?1",
         )?
         .execute(params![run.to_bytes(), claim.fence.number as i64, ledger.now.0, alone])?;
+    crash_point("claim-before-commit");
     ledger.recent.forget(run);
     let chunks = if begun > 0 { journal::count(&ledger.conn, run)? } else { 0 };
     let place = Place::Running { alone };

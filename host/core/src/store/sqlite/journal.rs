@@ -8,6 +8,7 @@ use super::checksum::checksum;
 use super::fault::Fault;
 use super::ledger::Ledger;
 use super::ready::{Entry, Place};
+use crate::gauntlet::{Bug, bug, crash_point};
 use crate::ids::RunId;
 use crate::journal::{Chunk, Cut};
 use crate::store::journal::JournalStore;
@@ -33,6 +34,7 @@ impl JournalStore for SqliteStore {
 pub(super) fn owned(ledger: &Ledger, fence: Fence) -> Result<Entry, Fault> {
     match ledger.ready.get(fence.run) {
         Some(entry) if entry.fence == fence.number && matches!(entry.place, Place::Running { .. }) => Ok(*entry),
+        Some(entry) if bug(Bug::NoFencing) => Ok(*entry),
         _ => Err(StoreError::Superseded { run: fence.run }.into()),
     }
 }
@@ -42,6 +44,9 @@ pub(super) fn append(ledger: &mut Ledger, run: RunId, chunk: &Chunk) -> Result<(
     let Some(entry) = ledger.ready.get(run).copied() else {
         return Err(StoreError::Superseded { run }.into());
     };
+    if chunk.bytes.is_empty() {
+        return Ok(());
+    }
     if chunk.number != entry.chunks {
         return Err(gap(run, chunk.number, entry.chunks));
     }
@@ -67,6 +72,7 @@ pub(super) fn cut(conn: &Connection, run: RunId, chunks: u32, cut: &Cut) -> Resu
     }
     conn.prepare_cached("DELETE FROM journal WHERE run = ?1 AND number >= ?2")?
         .execute(params![run.to_bytes(), cut.keep])?;
+    crash_point("cut-before-commit");
     match &cut.then {
         Some(chunk) if chunk.number != cut.keep => Err(gap(run, chunk.number, cut.keep)),
         Some(chunk) => write(conn, run, chunk),

@@ -10,6 +10,7 @@ use super::ready::ScopeId;
 use super::writer::all_or_nothing;
 use super::{SqliteStore, journal, names};
 use crate::clock::Timestamp;
+use crate::gauntlet::crash_point;
 use crate::hatch::{encode_answer, kv_verdict};
 use crate::ids::{Scope, shown};
 use crate::journal::encode_result;
@@ -46,6 +47,7 @@ impl KvStore for SqliteStore {
             let mut chunk = local.chunk.clone();
             encode_result(&mut chunk, local.call, local.what.clone(), local.hash, verdict, &encode_answer(&answer));
             journal::append(ledger, fence.run, &chunk)?;
+            crash_point("kv-before-commit");
             Ok(answer)
         })
     }

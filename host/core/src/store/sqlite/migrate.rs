@@ -5,6 +5,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use super::open::OpenError;
 use crate::artifact::Digest;
 use crate::clock::Timestamp;
+use crate::gauntlet::crash_point;
 
 /// One step of the schema.
 pub(super) struct Migration {
@@ -60,6 +61,7 @@ pub(super) fn migrate(conn: &mut Connection, all: &[Migration], now: Timestamp) 
                     "INSERT INTO migrations (number, checksum, at) VALUES (?1, ?2, ?3)",
                     params![migration.number, checksum, now.0],
                 )?;
+                crash_point("migrate-before-commit");
                 step.commit()?;
             }
         }

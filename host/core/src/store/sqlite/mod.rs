@@ -25,6 +25,8 @@ mod reserve;
 mod runs;
 mod schedules;
 mod secrets;
+#[cfg(any(test, feature = "test-support"))]
+pub mod stepped;
 mod upkeep;
 mod writer;
 
@@ -101,10 +103,11 @@ struct Inner {
     line: Arc<Line>,
     health: watch::Receiver<Health>,
     counters: Arc<Counters>,
-    /// For guests' calls: these must not wait for somebody's list.
-    quick: Readers,
+    /// For guests' calls: these must not wait for somebody's list. Without them, what reads stands in
+    /// line like what writes.
+    quick: Option<Readers>,
     /// For lists.
-    slow: Readers,
+    slow: Option<Readers>,
     options: Arc<SqliteOptions>,
     file: PathBuf,
 }
@@ -201,7 +204,7 @@ impl SqliteStore {
         T: Send + 'static,
         F: FnOnce(&Connection) -> Result<T, Fault> + Send + 'static,
     {
-        self.0.quick.read(act).await
+        self.look(self.0.quick.as_ref(), act).await
     }
 
     /// The same for a list.
@@ -210,7 +213,20 @@ impl SqliteStore {
         T: Send + 'static,
         F: FnOnce(&Connection) -> Result<T, Fault> + Send + 'static,
     {
-        self.0.slow.read(act).await
+        self.look(self.0.slow.as_ref(), act).await
+    }
+
+    async fn look<T, F>(&self, readers: Option<&Readers>, act: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, Fault> + Send + 'static,
+    {
+        let Some(readers) = readers else {
+            let mut act = Some(act);
+            let once = || StoreError::Unavailable("it was read already".into());
+            return self.command(0, move |ledger| act.take().ok_or_else(once)?(&ledger.conn)).await;
+        };
+        readers.read(act).await
     }
 }
 

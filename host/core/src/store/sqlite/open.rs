@@ -18,6 +18,7 @@ use super::readers::Readers;
 use super::reserve::Reserve;
 use super::writer::{Counters, Health, Line, Writer};
 use super::{Inner, SqliteOptions, SqliteStore, backup, claims, migrate};
+use crate::gauntlet::{Bug, bug, crash_point};
 
 /// The size of a page in the database.
 pub(super) const PAGE_BYTES: u32 = 4096;
@@ -93,6 +94,7 @@ pub(super) fn open(folder: &Path, options: SqliteOptions) -> Result<SqliteStore,
     let made = OpenOptions::new().create(true).append(true).mode(0o600).open(&file).map_err(at(&file))?;
     let fresh = made.metadata().map_err(at(&file))?.len() == 0;
     drop(made);
+    sync_left(folder, &file)?;
     let mut conn = connect(&file, fresh)?;
     let now = options.clock.now();
     if !fresh
@@ -134,7 +136,7 @@ pub(super) fn open(folder: &Path, options: SqliteOptions) -> Result<SqliteStore,
         OpenOptions::new().write(true).truncate(true).open(mark).map_err(at(mark))?;
     }
 
-    let (line, inbox) = Line::new();
+    let (line, inbox) = Line::new(None);
     let (health, watching) = watch::channel(Health::Working);
     let writer = Writer {
         ledger,
@@ -142,7 +144,7 @@ pub(super) fn open(folder: &Path, options: SqliteOptions) -> Result<SqliteStore,
         reserve,
         health,
         counters: Arc::clone(&counters),
-        lock,
+        lock: Some(lock),
         parked: VecDeque::new(),
         upkeep_at: None,
         carried: 0,
@@ -152,19 +154,22 @@ pub(super) fn open(folder: &Path, options: SqliteOptions) -> Result<SqliteStore,
         line,
         health: watching,
         counters,
-        quick: Readers::new(file.clone(), 3),
-        slow: Readers::new(file.clone(), 2),
+        quick: Some(Readers::new(file.clone(), 3)),
+        slow: Some(Readers::new(file.clone(), 2)),
         options,
         file,
     })))
 }
 
 /// Takes over what is on disk, in one transaction.
-fn take_over(ledger: &mut Ledger, marked: bool) -> Result<(), Fault> {
+pub(super) fn take_over(ledger: &mut Ledger, marked: bool) -> Result<(), Fault> {
     let done = ledger.conn.execute_batch("BEGIN IMMEDIATE").map_err(Fault::from).and_then(|()| {
         claims::take_over(ledger, marked)?;
         ledger.flush()?;
-        Ok(ledger.conn.execute_batch("COMMIT")?)
+        crash_point("takeover-before-commit");
+        ledger.conn.execute_batch("COMMIT")?;
+        crash_point("takeover-after-commit");
+        Ok(())
     });
     match done {
         Ok(()) => {
@@ -178,6 +183,22 @@ fn take_over(ledger: &mut Ledger, marked: bool) -> Result<(), Fault> {
             Err(fault)
         }
     }
+}
+
+/// Puts on disk what a process that was killed had written to its log and not synced yet: it is read as committed from
+/// now on, and what is answered from it must not vanish with the power.
+fn sync_left(folder: &Path, file: &Path) -> Result<(), OpenError> {
+    let mut log = file.as_os_str().to_owned();
+    log.push("-wal");
+    for path in [Path::new(&log), folder] {
+        match File::open(path).and_then(|left| left.sync_all()) {
+            Err(problem) if problem.kind() != io::ErrorKind::NotFound => {
+                return Err(OpenError::File { path: path.to_owned(), problem });
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 fn lock(folder: &Path) -> Result<File, OpenError> {
@@ -213,6 +234,9 @@ fn connect(file: &Path, fresh: bool) -> Result<Connection, OpenError> {
          PRAGMA trusted_schema = OFF;
          PRAGMA secure_delete = FAST;",
     )?;
+    if bug(Bug::SyncNormal) {
+        conn.execute_batch("PRAGMA synchronous = NORMAL")?;
+    }
     let mode: String = conn.query_row("PRAGMA journal_mode", [], |row| row.get(0))?;
     if mode != "wal" {
         return Err(OpenError::Database(format!(

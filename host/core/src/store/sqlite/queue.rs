@@ -13,6 +13,7 @@ use super::ready::{Entry, Place, ScopeId};
 use super::{events, journal};
 use crate::clock::Timestamp;
 use crate::event::Event;
+use crate::gauntlet::crash_point;
 use crate::ids::RunId;
 use crate::journal::Journal;
 use crate::run::{AttemptRecord, RunState, Target};
@@ -59,6 +60,7 @@ pub(super) fn accept(ledger: &mut Ledger, batch: &[NewRun]) -> Result<Vec<Accept
             ledger.recent.keep(new.id, &new.event);
         }
     }
+    crash_point("accept-before-commit");
     Ok(answer)
 }
 
@@ -181,6 +183,7 @@ pub(super) fn settle(ledger: &mut Ledger, fence: Fence, ending: &Ending) -> Resu
         JournalEnd::Keep(_) | JournalEnd::Cut(_) => {}
     }
     record_attempt(ledger, run, &ending.attempt)?;
+    crash_point("settle-before-commit");
     let outcome = Some(ending.attempt.outcome.as_str());
     let end = |state, reason: Option<String>| Final {
         state,
@@ -207,6 +210,7 @@ pub(super) fn settle(ledger: &mut Ledger, fence: Fence, ending: &Ending) -> Resu
                 )?
                 .execute(params![run.to_bytes(), outcome, reason])?;
             ledger.put(run, Some(Entry { place: Place::Parked, suspect: false, ..entry }));
+            crash_point("park-before-commit");
             Ok(RunState::NeedsDecision)
         }
         Settle::Waiting { due, hard } => {
@@ -221,6 +225,7 @@ pub(super) fn settle(ledger: &mut Ledger, fence: Fence, ending: &Ending) -> Resu
                 )?
                 .execute(params![run.to_bytes(), due.0, i64::from(*hard), outcome, ending.attempt.reason])?;
             ledger.put(run, Some(Entry { place: Place::Ready { due: *due }, suspect: false, ..entry }));
+            crash_point("retry-before-commit");
             Ok(RunState::Waiting)
         }
         Settle::Released { due, suspect } => {
@@ -322,6 +327,7 @@ pub(super) fn finish(ledger: &mut Ledger, run: RunId, end: Final<'_>) -> Result<
             end.outcome,
             end.reason
         ])?;
+    crash_point("finish-half-way");
     ledger.conn.prepare_cached("DELETE FROM queue WHERE run = ?1")?.execute([id])?;
     ledger.put(run, None);
     ledger.recent.forget(run);
@@ -348,6 +354,7 @@ pub(super) fn cancel(ledger: &mut Ledger, run: RunId) -> Result<RunState, Fault>
     };
     if matches!(entry.place, Place::Running { .. }) {
         ledger.conn.prepare_cached("UPDATE queue SET cancel = 1 WHERE run = ?1")?.execute([run.to_bytes()])?;
+        crash_point("cancel-before-commit");
         return Ok(RunState::Running);
     }
     let reason = Some("cancelled".into());
@@ -404,6 +411,7 @@ pub(super) fn decide(ledger: &mut Ledger, run: RunId, decision: Decision) -> Res
                 .prepare_cached("UPDATE queue SET state = 0, due = ?2, reason = NULL WHERE run = ?1")?
                 .execute(params![run.to_bytes(), ledger.now.0])?;
             ledger.put(run, Some(Entry { place: Place::Ready { due: ledger.now }, ..entry }));
+            crash_point("decide-before-commit");
             Ok(RunState::Queued)
         }
     }
@@ -484,6 +492,7 @@ fn resume(ledger: &mut Ledger, run: RunId) -> Result<(), Fault> {
         .conn
         .prepare_cached("DELETE FROM history WHERE run = ?1 RETURNING bytes")?
         .query_row([id], |row| row.get(0))?;
+    crash_point("resume-before-commit");
     ledger.conn.prepare_cached("DELETE FROM outputs WHERE run = ?1")?.execute([id])?;
     let known = known_target(ledger, target)?;
     let entry = Entry {
@@ -512,6 +521,7 @@ fn discard(ledger: &mut Ledger, run: RunId) -> Result<(), Fault> {
         .query_row(params![run.to_bytes(), ledger.now.0], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
     ledger.add_dead(scope, -1, -bytes);
     ledger.add_kept(environment, 1, bytes);
+    crash_point("discard-before-commit");
     Ok(())
 }
 

@@ -12,6 +12,7 @@ use super::names::{self, find_environment, find_integration, parse};
 use super::schedules;
 use crate::artifact::{Digest, Inspection};
 use crate::clock::Timestamp;
+use crate::gauntlet::crash_point;
 use crate::ids::{ConfigName, ConnectionName, EnvironmentName, IntegrationName, Scope, TriggerName, VersionNumber};
 use crate::release::Version;
 use crate::store::registry::{Activation, Binding, Connection as Link, Hook, Kept, Registry, Release};
@@ -113,6 +114,7 @@ impl Registry for SqliteStore {
                 )?
                 .execute(params![id, number, now.0])?;
             schedules::released(&ledger.conn, id, &version.manifest.triggers, now)?;
+            crash_point("release-before-commit");
             if changed > 0 {
                 ledger
                     .conn

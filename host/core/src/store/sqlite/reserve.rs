@@ -25,6 +25,12 @@ impl Reserve {
         reserve
     }
 
+    /// One that stands in for none: there is nothing to give up.
+    #[cfg(any(test, feature = "test-support"))]
+    pub(super) fn none() -> Self {
+        Self { file: PathBuf::new(), there: true, tried: None }
+    }
+
     /// Makes it again if it was given up and there is space.
     pub(super) fn restore(&mut self) {
         if self.there || self.tried.is_some_and(|tried| tried.elapsed() < PAUSE) {

@@ -9,6 +9,7 @@ use super::names::parse;
 use super::ready::ScopeId;
 use super::{SqliteStore, queue};
 use crate::clock::Timestamp;
+use crate::gauntlet::{Bug, bug, crash_point};
 use crate::ids::{RunId, Scope, TriggerName};
 use crate::release::{Overlap, Trigger};
 use crate::store::queue::NewRun;
@@ -105,7 +106,8 @@ pub(super) fn released(conn: &Connection, scope: ScopeId, triggers: &[Trigger], 
 fn tick(ledger: &mut Ledger, tick: &Tick) -> Result<(Ticked, Option<Cursor>), Fault> {
     let scope = ledger.names.scope(&ledger.conn, &tick.scope)?;
     let seen = one(&ledger.conn, scope, &tick.scope, &tick.trigger)?;
-    let Some(seen) = seen.filter(|seen| seen.at == tick.from && seen.timing == tick.timing && tick.to > seen.at) else {
+    let follows = |seen: &Cursor| seen.at == tick.from && seen.timing == tick.timing && tick.to > seen.at;
+    let Some(seen) = seen.filter(|seen| follows(seen) || bug(Bug::CronKeyMissing)) else {
         return Ok((Ticked::Stale, one(&ledger.conn, scope, &tick.scope, &tick.trigger)?));
     };
     let ticked = match &tick.run {
@@ -146,6 +148,7 @@ fn tick(ledger: &mut Ledger, tick: &Tick) -> Result<(Ticked, Option<Cursor>), Fa
             now.skipped.map(|(at, _)| at.0),
             now.skipped.map(|(_, why)| why.label()),
         ])?;
+    crash_point("tick-before-commit");
     Ok((ticked, Some(now)))
 }
 

@@ -9,7 +9,7 @@ use std::fs::File;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Weak};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::sync::{oneshot, watch};
 
@@ -18,6 +18,7 @@ use super::fault::{Fault, Reach};
 use super::ledger::Ledger;
 use super::reserve::Reserve;
 use super::upkeep;
+use crate::gauntlet::{Bug, bug, crash_point};
 use crate::store::StoreError;
 use crate::store::queue::{Claim, Room};
 
@@ -55,13 +56,13 @@ pub(super) struct Counters {
 trait Work: Send {
     fn run(&mut self, ledger: &mut Ledger) -> Result<(), Fault>;
     fn refuse(&mut self, why: StoreError);
-    fn answer(self: Box<Self>);
+    fn answer(&mut self);
 }
 
 struct Job<T, F> {
     act: F,
     answer: Option<Result<T, StoreError>>,
-    reply: oneshot::Sender<Result<T, StoreError>>,
+    reply: Option<oneshot::Sender<Result<T, StoreError>>>,
 }
 
 impl<T, F> Work for Job<T, F>
@@ -79,43 +80,50 @@ where
         self.answer = Some(Err(why));
     }
 
-    fn answer(self: Box<Self>) {
-        if let Some(answer) = self.answer {
+    fn answer(&mut self) {
+        if let Some((answer, reply)) = self.answer.take().zip(self.reply.take()) {
             // Nobody waits any more: the command is carried out all the same.
-            let _ = self.reply.send(answer);
+            let _ = reply.send(answer);
         }
     }
 }
 
-struct Order {
+pub(super) struct Order {
     work: Box<dyn Work>,
     weight: usize,
     /// It frees space: worth the reserve when the disk is full.
     frees: bool,
 }
 
-enum Command {
+pub(super) enum Command {
     Order(Order),
     Claim(Parked),
     Wake,
     Close(oneshot::Sender<()>),
 }
 
-struct Parked {
+pub(super) struct Parked {
     room: Room,
-    reply: oneshot::Sender<Result<Handed, StoreError>>,
+    reply: ClaimReply,
 }
+
+pub(super) type ClaimReply = oneshot::Sender<Result<Handed, StoreError>>;
 
 /// The line before the writer: a command has its place as soon as it is submitted.
 pub(super) struct Line {
     sender: Sender<Command>,
+    /// Rung when something is put in line, where no thread waits at its end.
+    pub(super) bell: Option<Bell>,
 }
+
+/// See [`Line`].
+pub(super) type Bell = Box<dyn Fn() + Send + Sync>;
 
 impl Line {
     /// A line and its other end.
-    pub(super) fn new() -> (Arc<Self>, Inbox) {
+    pub(super) fn new(bell: Option<Bell>) -> (Arc<Self>, Inbox) {
         let (sender, receiver) = std::sync::mpsc::channel();
-        let line = Arc::new(Self { sender });
+        let line = Arc::new(Self { sender, bell });
         let inbox = Inbox { receiver, line: Arc::downgrade(&line) };
         (line, inbox)
     }
@@ -127,35 +135,42 @@ impl Line {
         F: FnMut(&mut Ledger) -> Result<T, Fault> + Send + 'static,
     {
         let (reply, receiver) = oneshot::channel();
-        let work = Box::new(Job { act, answer: None, reply });
-        // If the writer is gone, the reply is dropped with the command, and its receiver says so.
-        let _ = self.sender.send(Command::Order(Order { work, weight, frees }));
+        let work = Box::new(Job { act, answer: None, reply: Some(reply) });
+        self.send(Command::Order(Order { work, weight, frees }));
         receiver
     }
 
     /// Puts a claim in line.
     pub(super) fn claim(&self, room: Room) -> oneshot::Receiver<Result<Handed, StoreError>> {
         let (reply, receiver) = oneshot::channel();
-        let _ = self.sender.send(Command::Claim(Parked { room, reply }));
+        self.send(Command::Claim(Parked { room, reply }));
         receiver
     }
 
     /// Has the writer look at the clock.
     pub(super) fn wake(&self) {
-        let _ = self.sender.send(Command::Wake);
+        self.send(Command::Wake);
     }
 
     /// Has the writer finish.
     pub(super) fn close(&self) -> oneshot::Receiver<()> {
         let (reply, receiver) = oneshot::channel();
-        let _ = self.sender.send(Command::Close(reply));
+        self.send(Command::Close(reply));
         receiver
+    }
+
+    fn send(&self, command: Command) {
+        // If the writer is gone, the reply is dropped with the command, and its receiver says so.
+        let _ = self.sender.send(command);
+        if let Some(bell) = &self.bell {
+            bell();
+        }
     }
 }
 
 /// The writer's end of the line.
 pub(super) struct Inbox {
-    receiver: Receiver<Command>,
+    pub(super) receiver: Receiver<Command>,
     line: Weak<Line>,
 }
 
@@ -167,9 +182,10 @@ pub(super) struct Writer {
     pub(super) health: watch::Sender<Health>,
     pub(super) counters: Arc<Counters>,
     /// Held while the connection is open.
-    pub(super) lock: File,
+    pub(super) lock: Option<File>,
     pub(super) parked: VecDeque<ParkedClaim>,
-    pub(super) upkeep_at: Option<Instant>,
+    /// On the monotonic clock.
+    pub(super) upkeep_at: Option<Duration>,
     /// Frames that were in the log when its pages were last carried over.
     pub(super) carried: u64,
 }
@@ -178,7 +194,7 @@ pub(super) struct Writer {
 pub(super) struct ParkedClaim(Parked);
 
 /// Why a whole transaction came to nothing.
-enum Lost {
+pub(super) enum Lost {
     Full,
     Unavailable(String),
     Stop(String),
@@ -245,8 +261,7 @@ impl Writer {
 
     /// Waits for a command, then takes what is there. False when the line is closed.
     fn gather(&mut self, orders: &mut Vec<Order>, closed: &mut Option<oneshot::Sender<()>>) -> bool {
-        let mut weight = 0;
-        let mut next = match self.patience() {
+        let next = match self.patience() {
             None => match self.inbox.receiver.recv() {
                 Ok(command) => Some(command),
                 Err(_) => return false,
@@ -257,6 +272,18 @@ impl Writer {
                 Err(RecvTimeoutError::Disconnected) => return false,
             },
         };
+        self.take(next, orders, closed);
+        true
+    }
+
+    /// Takes a command and what waits behind it, up to what one transaction holds.
+    pub(super) fn take(
+        &mut self,
+        mut next: Option<Command>,
+        orders: &mut Vec<Order>,
+        closed: &mut Option<oneshot::Sender<()>>,
+    ) {
+        let mut weight = 0;
         while let Some(command) = next {
             match command {
                 Command::Order(order) => {
@@ -267,21 +294,20 @@ impl Writer {
                 Command::Wake => {}
                 Command::Close(reply) => {
                     *closed = Some(reply);
-                    return true;
+                    return;
                 }
             }
             if orders.len() >= BATCH || weight >= BATCH_BYTES {
-                return true;
+                return;
             }
             next = self.inbox.receiver.try_recv().ok();
         }
-        true
     }
 
     /// How long to wait for a command before the clock is looked at; for ever if nobody waits for a run.
-    fn patience(&mut self) -> Option<Duration> {
+    pub(super) fn patience(&mut self) -> Option<Duration> {
         self.parked.retain(|ParkedClaim(parked)| !parked.reply.is_closed());
-        if self.parked.is_empty() {
+        if self.parked.is_empty() || bug(Bug::LostWakeUp) {
             return None;
         }
         let now = self.ledger.options.clock.now();
@@ -290,16 +316,13 @@ impl Writer {
     }
 
     /// One transaction: the orders, then the parked claims.
-    fn batch(&mut self, mut orders: Vec<Order>) -> Result<(), String> {
+    pub(super) fn batch(&mut self, mut orders: Vec<Order>) -> Result<(), String> {
         match self.transaction(&mut orders) {
             Ok(answered) => {
-                for order in orders {
+                for mut order in orders {
                     order.work.answer();
                 }
-                for (reply, claims) in answered {
-                    // If the claimer is gone, what it was to be handed comes back by itself.
-                    let _ = reply.send(Ok(Handed::new(claims, self.inbox.line.clone())));
-                }
+                self.hand_out(answered);
                 self.reserve.restore();
                 Ok(())
             }
@@ -324,11 +347,15 @@ impl Writer {
         }
     }
 
-    #[expect(clippy::type_complexity, reason = "the claims to answer, private to this file")]
-    fn transaction(
-        &mut self,
-        orders: &mut [Order],
-    ) -> Result<Vec<(oneshot::Sender<Result<Handed, StoreError>>, Vec<Claim>)>, Lost> {
+    /// Answers parked claims.
+    pub(super) fn hand_out(&self, answered: Vec<(ClaimReply, Vec<Claim>)>) {
+        for (reply, claims) in answered {
+            // If the claimer is gone, what it was to be handed comes back by itself.
+            let _ = reply.send(Ok(Handed::new(claims, self.inbox.line.clone())));
+        }
+    }
+
+    pub(super) fn transaction(&mut self, orders: &mut [Order]) -> Result<Vec<(ClaimReply, Vec<Claim>)>, Lost> {
         let mut begun = false;
         if !orders.is_empty() {
             begin(&self.ledger).map_err(lost)?;
@@ -351,22 +378,22 @@ impl Writer {
         }
     }
 
-    #[expect(clippy::type_complexity, reason = "the claims to answer, private to this file")]
-    fn carry_out(
-        &mut self,
-        orders: &mut [Order],
-        begun: &mut bool,
-    ) -> Result<Vec<(oneshot::Sender<Result<Handed, StoreError>>, Vec<Claim>)>, Lost> {
+    fn carry_out(&mut self, orders: &mut [Order], begun: &mut bool) -> Result<Vec<(ClaimReply, Vec<Claim>)>, Lost> {
         for order in orders.iter_mut() {
             let done = in_savepoint(&mut self.ledger, |ledger| order.work.run(ledger))?;
             if let Err(why) = done {
                 order.work.refuse(why);
             }
+            if bug(Bug::AckBeforeCommit) {
+                order.work.answer();
+            }
         }
         let served = self.serve(begun)?;
         if *begun {
             self.ledger.flush().map_err(lost)?;
+            crash_point("batch-before-commit");
             self.ledger.conn.prepare_cached("COMMIT").and_then(|mut s| s.execute([])).map_err(|e| lost(e.into()))?;
+            crash_point("batch-after-commit");
             self.counters.commits.fetch_add(1, Ordering::Relaxed);
         }
         self.ledger.committed();
@@ -405,13 +432,14 @@ impl Writer {
 
     /// Forgets some of what is too old, now and then, in a transaction of its own: on a full disk it
     /// must not take anybody else with it.
-    fn forget(&mut self) -> Result<(), String> {
-        if self.upkeep_at.is_some_and(|at| at.elapsed() < UPKEEP) {
+    pub(super) fn forget(&mut self) -> Result<(), String> {
+        let now = self.ledger.options.clock.monotonic();
+        if self.upkeep_at.is_some_and(|at| now.saturating_sub(at) < UPKEEP) {
             return Ok(());
         }
-        self.upkeep_at = Some(Instant::now());
+        self.upkeep_at = Some(now);
         let (reply, _) = oneshot::channel();
-        let work = Box::new(Job { act: upkeep::forget_some, answer: None, reply });
+        let work = Box::new(Job { act: upkeep::forget_some, answer: None, reply: Some(reply) });
         self.batch(vec![Order { work, weight: 0, frees: false }])
     }
 
@@ -427,7 +455,10 @@ impl Writer {
             return Ok(());
         }
         self.carried = frames;
-        match upkeep::checkpoint(&self.ledger.conn).map_err(|e| Fault::from(e).reach()) {
+        crash_point("checkpoint-before");
+        let carried_over = upkeep::checkpoint(&self.ledger.conn);
+        crash_point("checkpoint-after");
+        match carried_over.map_err(|e| Fault::from(e).reach()) {
             Err(Reach::Stop(text)) => Err(text),
             // Full, or somebody reads for long: the log grows until the next time.
             Err(Reach::Full | Reach::Command(_)) | Ok(()) => Ok(()),
@@ -440,7 +471,7 @@ fn begin(ledger: &Ledger) -> Result<(), Fault> {
     Ok(())
 }
 
-fn refuse(orders: Vec<Order>, why: &StoreError) {
+pub(super) fn refuse(orders: Vec<Order>, why: &StoreError) {
     for mut order in orders {
         order.work.refuse(why.clone());
         order.work.answer();

@@ -85,6 +85,7 @@ impl Doors {
             retry: RetryPolicy::default(),
             grants: Grants::default(),
             build: None,
+            durability: Default::default(),
         };
         let trigger = |(trigger, webhook): &(&str, Webhook)| Trigger {
             name: name(trigger),

@@ -21,11 +21,13 @@ use crate::clock::{Clock, Timestamp};
 use crate::gauntlet::{Bug, bug};
 use crate::grant::Capability;
 
+mod diverged;
 mod kept;
 
+pub use diverged::{NonDeterminism, Sides};
+use diverged::{beyond, unanswered};
+use kept::Kept;
 pub(crate) use kept::REQUEST_BYTES;
-pub use kept::Sides;
-use kept::{Kept, beyond, unanswered};
 
 /// The first byte of every chunk.
 const FORMAT: u8 = 1;
@@ -238,20 +240,6 @@ pub struct CallSummary {
     pub replayed: bool,
     /// Nobody can know whether it happened.
     pub in_doubt: bool,
-}
-
-/// The guest asked for something else than the recorded attempt did.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("non-determinism at call {call}: recorded {recorded}, now {actual}")]
-pub struct NonDeterminism {
-    /// The call's number; for the guest's own sequence, the number of calls before it.
-    pub call: u32,
-    /// What is in the journal.
-    pub recorded: String,
-    /// What the guest did.
-    pub actual: String,
-    /// Both calls in full, where they were kept.
-    pub sides: Option<Box<Sides>>,
 }
 
 /// A stored chunk that does not read.

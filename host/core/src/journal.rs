@@ -22,11 +22,13 @@ use crate::gauntlet::{Bug, bug};
 use crate::grant::Capability;
 
 pub mod decide;
+mod diverged;
 mod kept;
 
+pub use diverged::{NonDeterminism, Sides};
+use diverged::{beyond, unanswered};
+use kept::Kept;
 pub(crate) use kept::REQUEST_BYTES;
-pub use kept::Sides;
-use kept::{Kept, beyond, unanswered};
 
 /// The first byte of every chunk.
 const FORMAT: u8 = 1;
@@ -254,20 +256,6 @@ pub struct CallSummary {
     pub in_doubt: bool,
 }
 
-/// The guest asked for something else than the recorded attempt did.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("non-determinism at call {call}: recorded {recorded}, now {actual}")]
-pub struct NonDeterminism {
-    /// The call's number; for the guest's own sequence, the number of calls before it.
-    pub call: u32,
-    /// What is in the journal.
-    pub recorded: String,
-    /// What the guest did.
-    pub actual: String,
-    /// Both calls in full, where they were kept.
-    pub sides: Option<Box<Sides>>,
-}
-
 /// A stored chunk that does not read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("journal chunk {chunk} cannot be read: {problem}")]
@@ -335,10 +323,10 @@ pub struct Journal {
     live_since: Duration,
     shown: Option<Moment>,
     readings: u32,
-    /// Nothing more is recorded.
-    off: bool,
     kept: Kept,
     closed: bool,
+    /// Nothing more is recorded.
+    off: bool,
 }
 
 impl Journal {
@@ -363,9 +351,9 @@ impl Journal {
             live_since,
             shown: None,
             readings: 0,
-            off: false,
             kept: Kept::default(),
             closed: false,
+            off: false,
         };
         for chunk in chunks {
             if chunk.number != journal.next_chunk {

@@ -12,6 +12,11 @@ use crate::event::Attributes;
 use crate::journal::{ArgumentHash, REQUEST_BYTES};
 use crate::ports::http::HttpCall;
 
+/// What stands for the value of a header in [`HIDDEN`].
+const LEFT_OUT: &str = "[left out]";
+/// Headers whose value is a credential, should a guest have one of its own: it is not kept.
+const HIDDEN: [&str; 3] = ["authorization", "cookie", "proxy-authorization"];
+
 /// A request as its guest made it. Stored; it only ever grows by fields that may be absent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HttpAsked {
@@ -65,10 +70,11 @@ impl HttpAsked {
         format!("{} {} {}", self.method, self.place, self.path)
     }
 
-    /// Its hash; none if the body is not kept.
+    /// Its hash; none if not all of it is kept.
     #[must_use]
     pub fn hash(&self) -> Option<ArgumentHash> {
-        let whole = self.body_bytes == 0 || self.body.is_some();
+        let hidden = self.headers.iter().any(|(name, value)| is_hidden(name) && value == LEFT_OUT);
+        let whole = !hidden && (self.body_bytes == 0 || self.body.is_some());
         whole.then(|| self.hash_with(self.body.as_ref().map_or(&[], |body| body.as_slice())))
     }
 
@@ -103,6 +109,16 @@ impl Asking {
     pub(super) fn encode(self) -> Vec<u8> {
         let fits = self.body.len() <= REQUEST_BYTES;
         let body = (fits && !self.body.is_empty()).then(|| ByteBuf::from(Vec::from(self.body)));
-        encode_answer(&HttpAsked { body, ..self.asked })
+        let mut asked = HttpAsked { body, ..self.asked };
+        for (name, value) in &mut asked.headers {
+            if is_hidden(name) {
+                LEFT_OUT.clone_into(value);
+            }
+        }
+        encode_answer(&asked)
     }
+}
+
+fn is_hidden(header: &str) -> bool {
+    HIDDEN.iter().any(|hidden| header.eq_ignore_ascii_case(hidden))
 }

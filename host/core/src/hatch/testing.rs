@@ -29,7 +29,7 @@ use crate::outside::{Keys, Outside, OutsideParts};
 use crate::ports::connector::{Connector, Finding, Opened, Secrets, SettingProblem};
 use crate::ports::http::{HopCheck, Http, HttpFailure, HttpRequest, HttpResponse};
 use crate::ports::sandbox::Sandbox;
-use crate::release::{Component, Manifest, Trigger, TriggerKind, Version};
+use crate::release::{Component, Durability, Manifest, Trigger, TriggerKind, Version};
 use crate::retry::RetryPolicy;
 use crate::seal::MasterKey;
 use crate::store::Store;
@@ -153,18 +153,26 @@ type Far = Option<(Arc<dyn Connector>, Map<String, Value>)>;
 impl Rig {
     /// A rig in a new folder.
     pub async fn new(options: RigOptions) -> Self {
-        Self::made(options, None).await
+        Self::made(options, None, Durability::Durable).await
+    }
+
+    /// A rig whose component records nothing.
+    pub async fn relaxed(options: RigOptions) -> Self {
+        Self::made(options, None, Durability::Relaxed).await
     }
 
     /// A rig whose connection is a real one.
     pub async fn over(options: RigOptions, connector: Arc<dyn Connector>, settings: Map<String, Value>) -> Self {
-        Self::made(options, Some((connector, settings))).await
+        Self::made(options, Some((connector, settings)), Durability::Durable).await
     }
 
-    async fn made(options: RigOptions, far: Far) -> Self {
+    async fn made(options: RigOptions, far: Far, durability: Durability) -> Self {
         let folder = tempfile::tempdir().expect("the machine has a folder for temporary files");
         let rig = Self::open(folder, options, far).await;
-        let (rig, manifest) = (rig.0, rig.1);
+        let (rig, mut manifest) = (rig.0, rig.1);
+        for component in manifest.components.values_mut() {
+            component.durability = durability;
+        }
         let digest = Digest::of(b"main");
         let inspection = Inspection {
             digest,

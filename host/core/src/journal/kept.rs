@@ -5,14 +5,10 @@
 //! nobody but a reader.
 
 use std::collections::HashMap;
-use std::fmt;
 
 use serde_bytes::ByteBuf;
 
-use super::{
-    ArgumentHash, Chunk, Class, Cut, FORMAT, Journal, NonDeterminism, Record, Verdict, What, encode, encode_into,
-};
-use crate::outcome::Failure;
+use super::{ArgumentHash, Chunk, Class, Cut, FORMAT, Journal, Record, Verdict, What, encode, encode_into};
 
 /// The most that is kept of what one call was asked with, in bytes. Beyond it the body goes.
 pub(crate) const REQUEST_BYTES: usize = 64 << 10;
@@ -78,7 +74,7 @@ impl Journal {
     /// one without an intent, before its result.
     pub fn asked(&mut self, call: u32, request: Vec<u8>) {
         let bytes = request.len() as u64;
-        if request.len() > 2 * REQUEST_BYTES || self.kept.asked_bytes + bytes > REQUESTS_BYTES {
+        if self.off || request.len() > 2 * REQUEST_BYTES || self.kept.asked_bytes + bytes > REQUESTS_BYTES {
             return;
         }
         self.kept.asked_bytes += bytes;
@@ -149,65 +145,5 @@ impl Journal {
     }
 }
 
-/// A call that lies beyond a closed journal.
-pub(super) fn beyond(call: u32, what: &What) -> NonDeterminism {
-    NonDeterminism {
-        call,
-        recorded: "nothing: the recording has no such call".into(),
-        actual: format!("{} {}", what.capability, what.text),
-        sides: None,
-    }
-}
-
-/// A call that a closed journal has no answer to.
-pub(super) fn unanswered(call: u32, what: &What) -> NonDeterminism {
-    let actual = format!("{} {}", what.capability, what.text);
-    NonDeterminism {
-        call,
-        recorded: format!("{actual}, and no answer: the recording ends while it was under way"),
-        actual,
-        sides: None,
-    }
-}
-
-/// A recorded call and the one that was made in its place, each as text of some lines.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Sides {
-    /// The recorded one.
-    pub recorded: String,
-    /// The other one.
-    pub actual: String,
-}
-
-impl fmt::Display for Sides {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (name, text) in [("recorded", &self.recorded), ("now", &self.actual)] {
-            for (at, line) in text.lines().enumerate() {
-                writeln!(f, "{:<8}  {line}", if at == 0 { name } else { "" })?;
-            }
-        }
-        let (mut one, mut other) = (self.recorded.lines(), self.actual.lines());
-        let mut line = 1;
-        loop {
-            match (one.next(), other.next()) {
-                (None, None) => return write!(f, "they differ in what is not shown"),
-                (one, other) if one != other => return write!(f, "they differ from line {line} on"),
-                _ => line += 1,
-            }
-        }
-    }
-}
-
-impl NonDeterminism {
-    /// What the attempt is said to have failed with.
-    #[must_use]
-    pub fn failure(&self) -> Failure {
-        Failure {
-            name: "non-determinism".into(),
-            message: self.to_string(),
-            stack: self.sides.as_ref().map(ToString::to_string),
-            retryable: false,
-            retry_after: None,
-        }
-    }
-}
+#[cfg(test)]
+mod tests;

@@ -11,11 +11,11 @@ fn clock() -> Arc<FakeClock> {
     Arc::new(FakeClock::default())
 }
 
-fn what(text: &str) -> What {
+pub(super) fn what(text: &str) -> What {
     What { capability: Capability::Http, text: text.into() }
 }
 
-fn hash(argument: u8) -> ArgumentHash {
+pub(super) fn hash(argument: u8) -> ArgumentHash {
     ArgumentHash::of([&[argument][..]])
 }
 
@@ -24,24 +24,24 @@ fn load(chunks: &[Chunk]) -> Journal {
 }
 
 /// A journal and the store it appends to.
-struct Bench {
-    journal: Journal,
-    stored: Vec<Chunk>,
+pub(super) struct Bench {
+    pub(super) journal: Journal,
+    pub(super) stored: Vec<Chunk>,
 }
 
 impl Bench {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self { journal: load(&[]), stored: Vec::new() }
     }
 
-    fn append(&mut self, chunk: Option<Chunk>) {
+    pub(super) fn append(&mut self, chunk: Option<Chunk>) {
         if let Some(chunk) = chunk {
             assert_eq!(chunk.number as usize, self.stored.len(), "a gap in the chunks");
             self.stored.push(chunk);
         }
     }
 
-    fn begin(&mut self, argument: u8, class: Class) -> u32 {
+    pub(super) fn begin(&mut self, argument: u8, class: Class) -> u32 {
         let call = self.journal.number();
         let found = self.journal.look_up(call, &what("POST"), &hash(argument)).unwrap();
         let (LookUp::Fresh { generation } | LookUp::Interrupted { generation }) = found else {
@@ -58,13 +58,13 @@ impl Bench {
     }
 
     /// One call from its begin to its end, with a class that cannot be repeated.
-    fn effect(&mut self, argument: u8, verdict: Verdict, answer: &str) -> u32 {
+    pub(super) fn effect(&mut self, argument: u8, verdict: Verdict, answer: &str) -> u32 {
         let call = self.begin(argument, Class::Unkeyed);
         self.end(call, argument, Class::Unkeyed, verdict, answer);
         call
     }
 
-    fn read(&mut self, answer: &str) -> u32 {
+    pub(super) fn read(&mut self, answer: &str) -> u32 {
         let call = self.journal.number();
         let chunk = self.journal.result(call, what("GET"), hash(0), Class::Read, Verdict::Done, 1, answer.into());
         self.append(chunk);
@@ -72,7 +72,7 @@ impl Bench {
     }
 
     /// What the store does when the guest ended the attempt.
-    fn cut(&mut self) {
+    pub(super) fn cut(&mut self) {
         let cut = self.journal.cut();
         self.stored.truncate(cut.keep as usize);
         self.append(cut.then);
@@ -86,7 +86,7 @@ impl Bench {
         self.reload();
     }
 
-    fn reload(&mut self) {
+    pub(super) fn reload(&mut self) {
         self.journal = load(&self.stored);
     }
 
@@ -95,7 +95,7 @@ impl Bench {
     }
 
     #[track_caller]
-    fn answered(&self, call: u32, argument: u8, expected: &str) {
+    pub(super) fn answered(&self, call: u32, argument: u8, expected: &str) {
         match self.look_up(call, argument) {
             LookUp::Answered { answer, .. } => assert_eq!(answer, expected.as_bytes()),
             other => panic!("call {call}: {other:?}"),
@@ -103,7 +103,7 @@ impl Bench {
     }
 
     #[track_caller]
-    fn fresh(&self, call: u32, argument: u8, generation: u32) {
+    pub(super) fn fresh(&self, call: u32, argument: u8, generation: u32) {
         assert_eq!(self.look_up(call, argument), LookUp::Fresh { generation }, "call {call}");
     }
 }
@@ -148,84 +148,6 @@ fn the_stored_form_stays() {
     assert_eq!(
         stored,
         format!("0181a16985a16e01a17782a163a468747470a174a5474554202fa168c420{}a16700a16ba472656164", "09".repeat(32))
-    );
-}
-
-#[test]
-fn the_stored_form_of_what_is_kept_for_readers_stays() {
-    let records = [Record::Asked { call: 1, request: ByteBuf::from(vec![7]) }, Record::Past(ByteBuf::from(vec![8, 9]))];
-    assert_eq!(
-        data_encoding::HEXLOWER.encode(&encode(&records)),
-        "01 81a17182a16e01a161c40107 81a17ac4020809".replace(' ', "")
-    );
-}
-
-/// What is kept for readers changes nothing for the run: not what is served, not what is made again, and it
-/// is not taken for the run's own use of its journal.
-#[test]
-fn what_is_kept_for_readers_decides_nothing() {
-    let (mut plain, mut kept) = (Bench::new(), Bench::new());
-    for bench in [&mut plain, &mut kept] {
-        bench.effect(1, Verdict::Done, "a");
-    }
-    let asks = |bench: &mut Bench| {
-        let call = bench.journal.issued() + 1;
-        bench.journal.asked(call, vec![1; 1000]);
-    };
-    asks(&mut kept);
-    for bench in [&mut plain, &mut kept] {
-        bench.read("b");
-        bench.effect(2, Verdict::Refused, "no");
-    }
-    assert!(kept.journal.bytes() < plain.journal.bytes() + 32, "{} {}", kept.journal.bytes(), plain.journal.bytes());
-    let then = kept.journal.cut_and_keep();
-    assert_eq!((then.keep, plain.journal.cut().keep), (2, 2));
-    kept.stored.truncate(then.keep as usize);
-    kept.append(then.then);
-    kept.reload();
-    plain.cut();
-    for bench in [&plain, &kept] {
-        bench.answered(1, 1, "a");
-        bench.fresh(2, 0, 0);
-        bench.fresh(3, 2, 0);
-        bench.fresh(3, 9, 1);
-    }
-    assert!(kept.journal.bytes() < plain.journal.bytes() + 32);
-    assert_eq!(kept.journal.request(2), None, "it was cut off");
-    // The next end takes its place, and does not keep it beside its own.
-    let again = kept.journal.cut_and_keep();
-    assert_eq!(again.keep, 2);
-    assert!(again.then.unwrap().bytes.len() < 200);
-}
-
-#[test]
-fn a_request_too_large_to_keep_is_left_out() {
-    let mut bench = Bench::new();
-    let before = bench.journal.bytes();
-    bench.journal.asked(1, vec![0; 1 << 20]);
-    assert_eq!(bench.journal.bytes(), before);
-    for call in 0..1_000 {
-        bench.journal.asked(call, vec![0; 64 << 10]);
-    }
-    let tail = bench.journal.tail().unwrap();
-    assert!((7 << 20..9 << 20).contains(&tail.bytes.len()), "{}", tail.bytes.len());
-}
-
-/// A closed journal makes nothing: what has no answer in it ends the attempt.
-#[test]
-fn p6_a_closed_journal_answers_and_makes_nothing() {
-    let mut bench = Bench::new();
-    bench.effect(1, Verdict::Done, "a");
-    bench.begin(2, Class::Repeatable);
-    bench.reload();
-    bench.journal.close();
-    bench.answered(1, 1, "a");
-    let unanswered = bench.journal.look_up(2, &what("POST"), &hash(2)).unwrap_err();
-    assert!(unanswered.recorded.contains("no answer"), "{unanswered}");
-    let beyond = bench.journal.look_up(3, &what("POST"), &hash(3)).unwrap_err();
-    assert_eq!(
-        beyond.to_string(),
-        "non-determinism at call 3: recorded nothing: the recording has no such call, now http POST"
     );
 }
 

@@ -17,7 +17,7 @@ use crate::journal::{Chunk, Corrupt, Record, decode};
 use crate::logs::LogLine;
 use crate::outcome::Outcome;
 use crate::redact::Redactor;
-use crate::release::Component;
+use crate::release::{Component, Durability};
 use crate::run::{AttemptRecord, RunDetail};
 
 /// What lies around a run and is not stored with it.
@@ -125,6 +125,7 @@ impl Made<'_> {
         // A journal that the last attempt left as it was ends with that attempt.
         let ended = last.filter(|last| by_guest(last) && (past != Past::None || whole(&run, last)));
         let partial = match (past, ended) {
+            _ if component.durability == Durability::Relaxed => Some("the component is relaxed: no call is recorded"),
             (Past::LeftOut, _) => {
                 Some("the last attempt recorded too much to keep: calls behind its last effect are missing")
             }

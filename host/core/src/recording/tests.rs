@@ -415,6 +415,35 @@ fn threat_048_values_of_secrets_are_taken_out() {
     }
 }
 
+/// A credential that a guest has of its own is not kept; the call can still be told from another one.
+#[tokio::test]
+async fn threat_048_a_guests_own_credential_is_not_kept() {
+    let rig = Rig::new(options()).await;
+    rig.accept("").await;
+    let claim = rig.claim().await;
+    let hatch = rig.hatch(&claim).await;
+    let call = |token: &str| {
+        let mut call = request("POST", "/login", "body");
+        call.headers.push(("Authorization".into(), token.into()));
+        call
+    };
+    let number = hatch.number().unwrap();
+    hatch.http(number, call("Bearer its-own-token")).await.unwrap().unwrap();
+    let chunks = rig.store.load(claim.fence.run).await.unwrap();
+    let stored = chunks.iter().flat_map(|chunk| chunk.bytes.clone()).collect::<Vec<u8>>();
+    assert!(!stored.windows(9).any(|part| part == b"its-own-t"), "it is in the journal");
+    let read = make::read(&chunks, &Redactor::none()).unwrap();
+    let text = serde_json::to_string(&read.calls).unwrap();
+    assert!(text.contains("Authorization: [left out]") && text.contains("request_hash"), "{text}");
+    let again: Vec<RecordedCall> = serde_json::from_str(&text).unwrap();
+    let hash = again[0].records().unwrap().into_iter().find_map(|record| match record {
+        Record::Result { hash, .. } => Some(hash),
+        _ => None,
+    });
+    let own = read.calls[0].request_hash.as_deref().unwrap();
+    assert_eq!(data_encoding::HEXLOWER.encode(&hash.unwrap().0), own);
+}
+
 #[test]
 fn a_file_of_another_format_says_so() {
     let error = Recording::read(br#"{"format": 2}"#).unwrap_err();

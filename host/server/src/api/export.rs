@@ -11,7 +11,6 @@ use http::header::CONTENT_TYPE;
 use jackfield_core::limits::LOG_LINES;
 use jackfield_core::recording::Made;
 use jackfield_core::run::RunDetail;
-use serde_json::Value;
 
 use super::auth::Caller;
 use super::error::ApiError;
@@ -26,7 +25,7 @@ use super::state::Api;
 /// taken out.
 #[utoipa::path(
     get, path = "/v1/runs/{run}/export", tag = "runs", security(("token" = ["read"])),
-    params(("run" = String, Path)), responses((status = 200, body = Value)),
+    params(("run" = String, Path)), responses((status = 200, body = serde_json::Value)),
 )]
 pub(super) async fn export(State(api): State<Api>, caller: Caller, At(run): At<String>) -> Result<Response, ApiError> {
     let run = find(&api, &run).await?;

@@ -3,6 +3,7 @@
 mod data;
 mod deploys;
 mod entry;
+mod export;
 mod schedules;
 mod surroundings;
 mod uploads;

@@ -199,6 +199,58 @@ fn threat_021_a_guest_dropped_after_any_number_of_polls_leaks_nothing() {
 }
 
 #[test]
+fn threat_021_a_run_cancelled_at_any_moment_begins_nothing_more() {
+    let _unarmed = unarmed();
+    let mut cancelled = 0;
+    for turns in 0.. {
+        let mut world = World::still(2);
+        let run = world.accept("hook", "get,plain,get,keyed");
+        for _ in 0..turns {
+            world.turn();
+        }
+        let requests = |world: &World| world.ledger.book().sends.values().map(Vec::len).sum::<usize>();
+        let told = world.ask(move |parts| async move { parts.executor.cancel(run).await });
+        let before = requests(&world);
+        let detail = ended(&mut world, run);
+        if told.is_err() {
+            assert_eq!(detail.summary.state, RunState::Succeeded, "{detail:?}");
+            break;
+        }
+        // What was on its way when it was cancelled may still have left.
+        assert!(requests(&world) <= before + 1, "after {turns} events: it goes on");
+        assert!(matches!(detail.summary.state, RunState::Cancelled | RunState::Succeeded), "{detail:?}");
+        cancelled += u32::from(detail.summary.state == RunState::Cancelled);
+        let in_flight = world.ask(|parts| async move { parts.executor.in_flight() });
+        assert_eq!((in_flight, world.disk.open_runs()), (0, (0, 0, 0)));
+        assert_eq!(world.ledger.book().broken, Vec::<String>::new());
+    }
+    assert!(cancelled > 10, "{cancelled}");
+}
+
+#[test]
+fn threat_075_a_stop_in_order_at_any_moment_loses_and_repeats_nothing() {
+    let _unarmed = unarmed();
+    for turns in 0.. {
+        let mut world = World::still(3);
+        let run = world.accept("hook", "get,plain,count,keyed,get,plain");
+        for _ in 0..turns {
+            world.turn();
+        }
+        if world.disk.open_runs() == (0, 0, 0) {
+            assert!(turns > 10);
+            break;
+        }
+        world.stop();
+        let detail = ended(&mut world, run);
+        assert_eq!(detail.summary.state, RunState::Succeeded, "after {turns} events: {detail:?}");
+        let book = world.ledger.book();
+        assert_eq!(book.broken, Vec::<String>::new());
+        let again = book.sends.iter().find(|(_, sends)| sends.len() > 1);
+        assert_eq!(again, None, "after {turns} events");
+    }
+}
+
+#[test]
 fn threat_069_an_outage_of_an_hour_ends_without_a_storm() {
     const RUNS: u32 = 200;
     let _unarmed = unarmed();

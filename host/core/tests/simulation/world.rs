@@ -474,12 +474,7 @@ impl World {
         }
         match self.dice.between(0, 11) {
             0..=2 => self.die(true),
-            3 => {
-                self.ledger.say(format_args!("the process is told to stop"));
-                self.host.iter().for_each(|host| host.stop.cancel());
-                self.leaving = true;
-                self.dying = None;
-            }
+            3 => self.stop(),
             throw => {
                 self.dying = Some(match throw {
                     4 => Moment::BeforeCommit,
@@ -491,6 +486,13 @@ impl World {
                 self.after(60_000, 60_000, Happens::DiesNow);
             }
         }
+    }
+
+    /// The process is told to stop.
+    pub(crate) fn stop(&mut self) {
+        self.ledger.say(format_args!("the process is told to stop"));
+        self.host.iter().for_each(|host| host.stop.cancel());
+        (self.leaving, self.dying) = (true, None);
     }
 
     /// Dies if it is to die at this moment.

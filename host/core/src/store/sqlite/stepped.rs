@@ -56,6 +56,7 @@ impl SqliteStore {
         conn.set_prepared_statement_cache_capacity(256);
         conn.execute_batch("PRAGMA auto_vacuum = INCREMENTAL; PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY;")?;
         migrate::migrate(&mut conn, migrate::ALL, options.clock.now())?;
+        open::plan_once(&conn)?;
         let failing = Arc::new(AtomicBool::new(false));
         let fails = Arc::clone(&failing);
         conn.commit_hook(Some(move || fails.load(Ordering::SeqCst)))?;

@@ -41,7 +41,7 @@ impl Drop for Handed {
         }
         let fences: Vec<Fence> = self.claims.iter().map(|claim| claim.fence).collect();
         if let Some(line) = self.line.upgrade() {
-            line.submit(0, false, move |ledger| give_back(ledger, &fences));
+            line.give_back(fences);
         }
     }
 }

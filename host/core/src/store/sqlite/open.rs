@@ -10,6 +10,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use rusqlite::Connection;
+use rusqlite::config::DbConfig;
 use tokio::sync::watch;
 
 use super::fault::{Fault, Reach};
@@ -146,6 +147,7 @@ pub(super) fn open(folder: &Path, options: SqliteOptions) -> Result<SqliteStore,
         counters: Arc::clone(&counters),
         lock: Some(lock),
         parked: VecDeque::new(),
+        returned: Vec::new(),
         upkeep_at: None,
         carried: 0,
     };
@@ -216,8 +218,14 @@ fn lock(folder: &Path) -> Result<File, OpenError> {
     }
 }
 
+/// Has each statement planned once: else SQLite plans one with a range in it anew for every value.
+pub(super) fn plan_once(conn: &Connection) -> rusqlite::Result<()> {
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map(drop)
+}
+
 fn connect(file: &Path, fresh: bool) -> Result<Connection, OpenError> {
     let conn = Connection::open(file)?;
+    plan_once(&conn)?;
     conn.busy_timeout(Duration::from_secs(5))?;
     conn.set_prepared_statement_cache_capacity(256);
     if fresh {

@@ -69,6 +69,7 @@ fn take(idle: &Mutex<Vec<Connection>>) -> Option<Connection> {
 pub(super) fn open(file: &std::path::Path) -> Result<Connection, Fault> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let conn = Connection::open_with_flags(file, flags)?;
+    super::open::plan_once(&conn)?;
     conn.busy_timeout(LONGEST)?;
     conn.set_prepared_statement_cache_capacity(64);
     conn.execute_batch("PRAGMA query_only = ON; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -8192;")?;

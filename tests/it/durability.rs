@@ -54,3 +54,36 @@ async fn what_was_set_survives_a_kill() {
     let run = probe::run(&host, json!([{ "do": "config", "name": "setting" }])).await;
     assert_eq!(probe::answers(&run)[0], r#"{"a":[1,2]}"#);
 }
+
+/// Threat row 68: only a death that left its mark, while the run was alone, counts against it; at the third it is put
+/// away. Kills and power cuts leave no mark and put nobody away.
+#[tokio::test(flavor = "multi_thread")]
+async fn threat_068_only_marked_deaths_put_a_run_away() {
+    let mut host = Host::start().await;
+    probe::deploy(&host, &Manifest::probe()).await;
+    let id = host.api().start("dev", "probe", &json!([{ "do": "sleep", "ms": 15_000 }])).await;
+    for _ in 0..5 {
+        host.api().wait_for(&id, &["running"]).await;
+        host.kill9().await;
+        host.restart().await;
+    }
+    for death in 1..=3 {
+        host.api().wait_for(&id, &["running"]).await;
+        let pid = rustix::process::Pid::from_raw(host.pid()).unwrap();
+        rustix::process::kill_process(pid, rustix::process::Signal::SEGV).unwrap();
+        let status = host.ended().await;
+        assert!(!status.success(), "{status}");
+        host.restart().await;
+        let run = host.api().run(&id).await;
+        assert_eq!(
+            run["state"] == "dead-lettered",
+            death == 3,
+            "death {death}: {}",
+            jackfield_tests::api::Api::brief(&run)
+        );
+    }
+    let run = host.api().run(&id).await;
+    assert!(run["reason"].as_str().unwrap().starts_with("crashed-host"), "{run:#}");
+    // The others go on.
+    assert_eq!(probe::run(&host, json!({ "do": "echo" })).await["state"], "succeeded");
+}

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use jackfield_tests::env;
 use jackfield_tests::gauntlet::field::Plan;
-use jackfield_tests::gauntlet::modes;
 use jackfield_tests::gauntlet::shim::{Cell, Shim};
 use jackfield_tests::gauntlet::verdict::Verdict;
+use jackfield_tests::gauntlet::{bugs, modes, points};
 use jackfield_tests::host::Host;
 use jackfield_tests::manifest::Manifest;
 use jackfield_tests::probe;
@@ -132,4 +132,21 @@ async fn a_relaxed_run_records_nothing_and_makes_its_calls_again() {
     let dump = jackfield_tests::gauntlet::database::Copy::of(&host.data()).unwrap().dump().unwrap();
     assert_eq!(dump.runs.len(), 1);
     assert!(dump.runs.values().all(|run| run.journal.is_empty()), "{dump:?}");
+}
+
+/// The testers are tested: each seeded bug that shows from outside is found within 100 cycles, and nothing is found where
+/// none is seeded. Long: minutes for each.
+#[tokio::test(flavor = "multi_thread")]
+async fn seeded_bugs_are_found() {
+    let shown = points::bugs().into_iter().filter(|bug| !bugs::SIMULATED.contains(&bug.as_str()));
+    let wanted: Vec<String> = if long() {
+        shown.chain([bugs::CONTROL.to_owned()]).collect()
+    } else {
+        // The others take longer; that power cuts find theirs is tested above.
+        vec!["ack-before-commit".into()]
+    };
+    for bug in wanted {
+        let search = bugs::search(&bug, 1).await.unwrap();
+        assert_eq!(search.cycles.is_some(), bug != bugs::CONTROL, "{search:?}");
+    }
 }

@@ -300,6 +300,7 @@ impl<'a> Look<'a> {
                 same(id, chunk.number, &chunk.digest, cut, None);
             }
         }
+        let full = self.evidence.said.contains(&Said::Full);
         for (id, run, event, kind) in self.own().filter(|(_, run, ..)| run.state == database::SUCCEEDED) {
             let given: Vec<serde_json::Value> =
                 run.output.as_deref().and_then(|data| serde_json::from_slice(data).ok()).unwrap_or_default();
@@ -318,7 +319,9 @@ impl<'a> Look<'a> {
             let calls = kind.calls().len();
             finding
                 .look(given.len() == calls, || format!("{event}: its output has {} of {calls} answers", given.len()));
-            finding.look(given == recorded, || format!("{id}: the guest had {given:?}, recorded is {recorded:?}"));
+            // On a full disk the last results may be lost: the run ends all the same, as it is not tried again.
+            let same = if full { given.iter().zip(&recorded).all(|(a, b)| a == b) } else { given == recorded };
+            finding.look(same, || format!("{id}: the guest had {given:?}, recorded is {recorded:?}"));
             for (part, body) in kind.calls().iter().zip(&given) {
                 let first = self.arrivals(&path(kind, event, part)).first().map(|entry| entry.first);
                 let told = serde_json::from_str::<serde_json::Value>(body).ok().and_then(|told| told["entry"].as_u64());

@@ -16,7 +16,7 @@ use super::checker::{self, Evidence};
 use super::database::{self, Copy};
 use super::load::{Door, Kind, Load};
 use super::log::{Log, Said, Stop};
-use super::shim::Shim;
+use super::shim::{Cell, Shim};
 use super::verdict::Verdict;
 use crate::api::{Api, ENVIRONMENT};
 use crate::host::{Host, Options};
@@ -95,7 +95,7 @@ impl Field {
             None => None,
         };
         let load = Load::new(Log::create(&place.path().join("load"))?, plan.seed);
-        let patience = Duration::from_secs(60);
+        let patience = Duration::from_secs(180);
         let (hook, uploaded) = (String::new(), Vec::new());
         let mut field = Self { host, ledger, load, shim, place, plan, cycle: 0, hook, uploaded, releases: 0, patience };
         let first = std::mem::take(&mut field.plan.first);
@@ -268,6 +268,16 @@ impl Field {
         self.load.add_each();
         self.load.add(events);
         self.load.send(&door, true).await;
+    }
+
+    /// Fills the disk.
+    ///
+    /// # Errors
+    ///
+    /// The shim cannot be told.
+    pub fn fill(&mut self) -> anyhow::Result<()> {
+        self.load.log.say(Said::Full);
+        Ok(self.shim().set(Cell::Full, 1)?)
     }
 
     /// Whether one event is accepted now.

@@ -118,7 +118,8 @@ impl Kind {
             Self::Doubt => json!([call(0), call(1)]),
             Self::Slow => json!([call(0), sleep(20), call(1)]),
             Self::Timer => json!([sleep(30), call(0), sleep(30), count()]),
-            Self::Cancel => json!([sleep(2_000)]),
+            // Not long: after a death it is tried again alone, and the next death may come soon.
+            Self::Cancel => json!([sleep(300)]),
         }
     }
 }

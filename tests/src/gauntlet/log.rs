@@ -58,6 +58,8 @@ pub enum Said {
         /// How long it took, in milliseconds.
         took_ms: u64,
     },
+    /// The disk was full for a while: what nobody waits for may be lost.
+    Full,
     /// The host was gone.
     Stopped(Stop),
     /// The storm is over: from here on nothing is killed.

@@ -203,7 +203,7 @@ pub async fn g4(plan: Plan, rounds: u32) -> anyhow::Result<Verdict> {
     let mut longest = Duration::ZERO;
     for round in 0..rounds {
         field.burst(4).await;
-        field.shim().set(Cell::Full, 1)?;
+        field.fill()?;
         field.burst(4).await;
         tokio::time::sleep(Duration::from_millis(dice.between(100, 1_000))).await;
         if !field.is_alive() {

@@ -291,6 +291,27 @@ async fn runs_of_one_key_follow_one_another_and_others_go_by() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_webhooks_runs_are_ordered_by_a_header() {
+    let host = Host::start().await;
+    let stub = Stub::start(0, Echo).await.unwrap();
+    probe::connect(&host, &stub).await;
+    deploy(&host, &Manifest::probe().set("trigger.0.order_by", "meta.x-customer")).await;
+    let url = host.hook("dev", "probe", "hook").await;
+    let mut expected = Vec::new();
+    for number in 0..8 {
+        let path = |end: &str| probe::call("POST", &format!("/acme/{number}/{end}"));
+        let steps = json!([path("begin"), { "do": "sleep", "ms": 20 }, path("end")]).to_string();
+        let headers = [("X-Customer".to_owned(), "acme".to_owned())];
+        let (status, _, body) = post_hook(&url, &headers, steps).await.unwrap();
+        assert_eq!(status, 202, "{body:#}");
+        expected.extend(["begin", "end"].map(|end| format!("acme/{number}/{end}")));
+    }
+    let runs = settled(&host, "probe", 8).await;
+    assert!(runs.iter().all(|run| run["state"] == "succeeded"));
+    assert_eq!(paths(&stub.requests()), expected);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_dead_letter_holds_up_its_key_where_the_trigger_says_so() {
     let host = Host::start().await;
     let order = r#"kind = "event", types = ["work"], order_by = "subject", on_dead_letter = "block""#;

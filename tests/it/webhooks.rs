@@ -9,6 +9,7 @@ use jackfield_tests::stubs::Stub;
 use jackfield_tests::stubs::echo::Echo;
 use jackfield_tests::{probe, signing, wait};
 use serde_json::json;
+use tokio::task::JoinSet;
 
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
@@ -57,7 +58,8 @@ async fn threat_056_an_event_that_is_sent_again_is_the_run_that_it_was() {
         let before = stub.requests().len();
         let url = format!("{}{wait}", host.hook("dev", "probe", "hook").await);
         // The sender sends and never hears anything: the answer, if there is one, is lost with the host.
-        let sending = tokio::spawn({
+        let mut sending = JoinSet::new();
+        sending.spawn({
             let (url, headers, steps) = (url, headers.clone(), steps.clone());
             async move { post_hook(&url, &headers, steps).await.map(drop) }
         });
@@ -68,7 +70,7 @@ async fn threat_056_an_event_that_is_sent_again_is_the_run_that_it_was() {
         };
         let run = wait::until("the run is over", wait::LONG, over).await;
         host.kill9().await;
-        sending.abort();
+        drop(sending);
         host.restart().await;
         let url = host.hook("dev", "probe", "hook").await;
         let (status, _, body) = post_hook(&url, &headers, steps.clone()).await.unwrap();

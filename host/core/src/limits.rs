@@ -108,6 +108,10 @@ pub const EMIT_DELAY_SECONDS: u32 = 366 * 24 * 3600;
 pub const EMIT_ATTRIBUTE_BYTES: usize = 1024;
 /// Extension attributes of an emitted event.
 pub const EMIT_EXTENSIONS: usize = 64;
+/// The runs that the events of one `emit` may become.
+pub const EMIT_RUNS: usize = 10_000;
+/// Triggers of an integration that listen for events: what is made of one event is made at once.
+pub const LISTENERS: usize = 100;
 /// How many events may lead to one another.
 pub const EVENT_DEPTH: u32 = 16;
 /// Connector calls of an integration in one environment at the same time.

@@ -19,6 +19,8 @@ pub const HOST: &str = "jackfield";
 pub const RUN_ENDS: &str = "jackfield.run.";
 /// The longest event type, in bytes.
 pub const TYPE_BYTES: usize = 255;
+/// The parts of an event type, between dots: matching is done where everybody waits for it.
+pub const TYPE_PARTS: usize = 32;
 /// The longest name of an extension attribute, in bytes.
 pub const NAME_BYTES: usize = 20;
 
@@ -108,6 +110,9 @@ pub fn check_extension(name: &str) -> Result<(), String> {
 pub fn check_type(text: &str) -> Result<(), String> {
     if text.is_empty() || text.len() > TYPE_BYTES {
         return Err(format!("an event type has 1 to {TYPE_BYTES} bytes; this one has {}", text.len()));
+    }
+    if text.split('.').count() > TYPE_PARTS {
+        return Err(format!("an event type has at most {TYPE_PARTS} parts between dots"));
     }
     if text.chars().any(|c| c.is_control() || c.is_whitespace()) {
         return Err(format!("event type `{}` has a space or control character", shown(text)));
@@ -319,7 +324,7 @@ mod tests {
 
     #[test]
     fn bad_patterns_are_refused() {
-        for bad in ["", "a..b", ".a", "a.", "a*", "a b", "a\n", "**.**.**.**", &"a".repeat(256)] {
+        for bad in ["", "a..b", ".a", "a.", "a*", "a b", "a\n", "**.**.**.**", &"a".repeat(256), &"a.".repeat(32)] {
             assert!(bad.parse::<TypePattern>().is_err(), "{bad:?}");
         }
         for bad in ["", "a*b", "*a", "a\u{0}"] {

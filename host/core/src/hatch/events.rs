@@ -61,7 +61,10 @@ impl Hatch {
             capability: Capability::Events,
             what: what.text,
             result: match &answer {
-                Ok(_) => format!("accepted, {} runs", emitted.delivered.len()),
+                Ok(_) => match emitted.delivered.len() {
+                    1 => "accepted, 1 run".into(),
+                    runs => format!("accepted, {runs} runs"),
+                },
                 Err(_) => shown(&answer),
             },
             took_ms: 0,

@@ -11,7 +11,7 @@ use super::node::{Node, Value};
 use super::{listen, verify};
 use crate::grant::{Capability, Grants, HttpGrant, HttpTarget, KvGrant, PathPattern};
 use crate::ids::{ComponentName, ConnectionName, TriggerName, shown};
-use crate::limits::{KV_KEY_BYTES, Limits};
+use crate::limits::{KV_KEY_BYTES, LISTENERS, Limits};
 use crate::release::verify::Piece;
 use crate::release::{
     Build, Component, Cron, Durability, Interval, Manifest, Misfire, Overlap, Trigger, TriggerKind, Verify, Webhook,
@@ -352,7 +352,15 @@ impl Reader {
     fn triggers(&mut self, at: &At<'_>) -> Vec<Trigger> {
         let items = self.complaints.list(at).unwrap_or_default();
         let mut names = BTreeSet::new();
-        items.iter().filter_map(|item| self.trigger(item, &mut names)).collect()
+        let triggers: Vec<Trigger> = items.iter().filter_map(|item| self.trigger(item, &mut names)).collect();
+        let listening = triggers.iter().filter(|trigger| matches!(trigger.kind, TriggerKind::Event(_))).count();
+        if listening > LISTENERS {
+            let text = format_args!(
+                "has {listening} of kind `event`; the most are {LISTENERS}: one can listen for several types"
+            );
+            self.complaints.say(&at.place, text);
+        }
+        triggers
     }
 
     fn trigger<'n>(&mut self, at: &At<'n>, names: &mut BTreeSet<&'n str>) -> Option<Trigger> {

@@ -181,6 +181,16 @@ fn what_is_said_of_events_is_checked() {
 }
 
 #[test]
+fn listeners_have_a_number() {
+    let trigger =
+        |n: usize| format!("[[trigger]]\nname = \"t{n}\"\nkind = \"event\"\ncomponent = \"sync\"\ntypes = [\"a\"]\n");
+    let many = |count: usize| format!("{LEAST}{}", (0..count).map(trigger).collect::<String>());
+    assert_eq!(parse_toml(&many(100), "m").unwrap().triggers.len(), 100);
+    let found = problems(&many(101));
+    assert_eq!(found[0].text, "trigger has 101 of kind `event`; the most are 100: one can listen for several types");
+}
+
+#[test]
 fn the_written_form_reads_back() {
     let manifest = whole();
     let written = to_json(&manifest);

@@ -21,7 +21,7 @@ use crate::event::Event;
 use crate::hatch::{encode_answer, events_verdict};
 use crate::ids::{IntegrationName, RunId, Scope};
 use crate::journal::encode_result;
-use crate::limits::EVENT_DEPTH;
+use crate::limits::{EMIT_RUNS, EVENT_DEPTH};
 use crate::listen::RUN_ENDS;
 use crate::ports::events::{Draft, EventsError, Origin, meta, source};
 use crate::run::{RunState, Target};
@@ -107,6 +107,10 @@ fn emit(
                 let text = format!("{full} has too many events waiting to take one of type `{}`", draft.event_type);
                 return Ok(Err(EventsError::Quota(text)));
             }
+        }
+        if emitted.delivered.len() > EMIT_RUNS {
+            let text = format!("these events would become more than {EMIT_RUNS} runs at once: emit fewer in one call");
+            return Ok(Err(EventsError::Invalid(text)));
         }
     }
     emitted.answer = Ok(ids);

@@ -54,7 +54,8 @@ impl Bulk {
     ///
     /// As the store.
     pub async fn ask(&self, job: Job) -> Result<Job, StoreError> {
-        let job = self.store.add_job(job).await?;
+        let total = self.store.count_dead(&concerned(&job)).await?;
+        let job = self.store.add_job(Job { total, ..job }).await?;
         self.asked.notify_one();
         Ok(job)
     }
@@ -167,11 +168,7 @@ impl Bulk {
     ///
     /// As the store; nothing of the step was done.
     pub async fn step(&self, job: &Job, runs: u32) -> Result<Job, StoreError> {
-        // What died after the job was asked for is not its concern: else a run that fails at once again would
-        // be taken for ever.
-        let until = job.filter.until.map_or(job.asked, |until| until.min(job.asked));
-        let filter = DeadFilter { until: Some(until), ..job.filter.clone() };
-        let found = self.store.dead_letters(&filter, job.cursor, runs).await?;
+        let found = self.store.dead_letters(&concerned(job), job.cursor, runs).await?;
         let mut step = Step {
             request: job.request.clone(),
             acts: vec![],
@@ -196,6 +193,13 @@ impl Bulk {
         }
         Ok(job)
     }
+}
+
+/// What died after a job was asked for is not its concern: else a run that fails at once again would be taken
+/// for ever.
+fn concerned(job: &Job) -> DeadFilter {
+    let until = job.filter.until.map_or(job.asked, |until| until.min(job.asked));
+    DeadFilter { until: Some(until), ..job.filter.clone() }
 }
 
 /// How many runs in one step, and the time until the next, so that a rate is kept.

@@ -210,7 +210,7 @@ pub trait DeadLetterStore: Send + Sync {
     /// `Missing` or `Conflict` for the first run that is not a dead letter, `QueueFull`: nothing is done then.
     fn act(&self, request: String, who: String, acts: Vec<(RunId, Act)>) -> Reply<Vec<Acted>>;
 
-    /// Stores a job; one of the same request is answered as it is now. `total` is counted here.
+    /// Stores a job; one of the same request is answered as it is now.
     ///
     /// # Errors
     ///
@@ -256,4 +256,11 @@ pub trait DeadLetterStore: Send + Sync {
         after: Option<RunId>,
         limit: u32,
     ) -> Result<Vec<RunSummary>, StoreError>;
+
+    /// How many there are.
+    ///
+    /// # Errors
+    ///
+    /// `Unavailable`.
+    async fn count_dead(&self, filter: &DeadFilter) -> Result<u64, StoreError>;
 }

@@ -145,6 +145,20 @@ fn calls(connection: &Value) -> String {
     }
 }
 
+/// Settings as `connections set` takes them.
+fn flat(at: &str, settings: &Map<String, Value>) -> Vec<(String, String)> {
+    let mut pairs = Vec::new();
+    for (key, value) in settings {
+        let key = if at.is_empty() { key.clone() } else { format!("{at}.{key}") };
+        match value {
+            Value::Object(inner) => pairs.extend(flat(&key, inner)),
+            Value::String(text) => pairs.push((key, text.clone())),
+            other => pairs.push((key, other.to_string())),
+        }
+    }
+    pairs
+}
+
 fn show(screen: &Screen, connection: &Value) {
     screen.line(format!(
         "{} · {} · set {}",
@@ -155,9 +169,8 @@ fn show(screen: &Screen, connection: &Value) {
     let integrations = joined(connection, "integrations");
     screen.line(format!("for      {}", if integrations.is_empty() { "all integrations".into() } else { integrations }));
     if let Some(settings) = connection.get("settings").and_then(Value::as_object) {
-        for (key, value) in settings {
-            let value = value.as_str().map_or_else(|| safe(&value.to_string()), safe);
-            screen.line(format!("setting  {} = {value}", safe(key)));
+        for (key, value) in flat("", settings) {
+            screen.line(format!("setting  {}={}", safe(&key), safe(&value)));
         }
     }
     let breaker = connection.get("breaker").unwrap_or(&Value::Null);

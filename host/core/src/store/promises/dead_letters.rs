@@ -217,7 +217,8 @@ fn job(h: &dyn Harness, request: &str) -> Job {
 /// S98, S84
 pub async fn s98_a_job_and_its_steps_survive_and_are_taken_once(h: &mut dyn Harness) {
     let (a, b, c) = (dead_letter(h, "a").await, dead_letter(h, "b").await, dead_letter(h, "c").await);
-    let stored = h.store().add_job(job(h, "j")).await.expect("stored");
+    assert_eq!(h.store().count_dead(&job(h, "j").filter).await, Ok(3));
+    let stored = h.store().add_job(Job { total: 3, ..job(h, "j") }).await.expect("stored");
     assert_eq!(stored.total, 3);
     assert_eq!(h.store().add_job(Job { verb: Verb::Discard, ..job(h, "j") }).await.as_ref(), Ok(&stored));
     // Somebody is faster with one of them.

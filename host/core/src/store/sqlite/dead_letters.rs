@@ -3,10 +3,10 @@
 //! Not here: how a dead letter is queued again or put away (`queue.rs`).
 
 use async_trait::async_trait;
-use rusqlite::{Connection, OptionalExtension as _, named_params, params};
+use rusqlite::{Connection, OptionalExtension as _, Row, named_params, params};
 
 use super::fault::{Fault, bad_row};
-use super::history::{FINISHED, summary};
+use super::history::{one, scopes};
 use super::ledger::Ledger;
 use super::queue::Way;
 use super::writer::all_or_nothing;
@@ -104,41 +104,62 @@ fn act(ledger: &mut Ledger, request: &str, who: &str, acts: &[(RunId, Act)]) -> 
     Ok(acted)
 }
 
-const MATCHING: &str = "q.state = 5 AND q.run > :after
-     AND (:environment IS NULL OR e.name = :environment) AND (:integration IS NULL OR i.name = :integration)
+/// One look-up in the index of states for each scope: dead letters are few among millions of finished runs.
+const MATCHING: &str = "FROM history q INDEXED BY history_by_state CROSS JOIN targets t ON t.id = q.target
+     WHERE q.scope = :scope AND q.state = 5 AND q.run > :after
      AND (:component IS NULL OR t.component = :component)
      AND (:reason IS NULL OR instr(lower(coalesce(q.reason, '')), lower(:reason)) > 0)
      AND (:until IS NULL OR q.finished <= :until) AND (:since IS NULL OR q.finished >= :since)";
 
-fn matching<T>(
+/// Asks `sql`, which ends in [`MATCHING`] and what may follow it, for each scope that the filter lets through.
+fn each_scope(
     conn: &Connection,
     sql: &str,
     filter: &DeadFilter,
     after: Option<RunId>,
-    read: impl FnOnce(&mut rusqlite::Rows<'_>) -> Result<T, Fault>,
-) -> Result<T, Fault> {
+    mut read: impl FnMut(&Row<'_>) -> Result<(), Fault>,
+) -> Result<(), Fault> {
+    let after = after.map_or_else(Vec::new, |run| run.to_bytes().to_vec());
     let mut select = conn.prepare_cached(sql)?;
-    let mut rows = select.query(named_params! {
-        ":after": after.map_or_else(Vec::new, |run| run.to_bytes().to_vec()),
-        ":environment": filter.environment.as_ref().map(|name| name.as_str()),
-        ":integration": filter.integration.as_ref().map(|name| name.as_str()),
-        ":component": filter.component.as_ref().map(|name| name.as_str()),
-        ":reason": filter.reason,
-        ":until": filter.until.map(|at| at.0),
-        ":since": filter.since.map(|at| at.0),
-    })?;
-    read(&mut rows)
+    for scope in scopes(conn, filter.environment.as_ref(), filter.integration.as_ref())? {
+        let mut rows = select.query(named_params! {
+            ":scope": scope,
+            ":after": after,
+            ":component": filter.component.as_ref().map(|name| name.as_str()),
+            ":reason": filter.reason,
+            ":until": filter.until.map(|at| at.0),
+            ":since": filter.since.map(|at| at.0),
+        })?;
+        while let Some(row) = rows.next()? {
+            read(row)?;
+        }
+    }
+    Ok(())
 }
 
 fn count(conn: &Connection, filter: &DeadFilter) -> Result<u64, Fault> {
-    let sql = format!(
-        "SELECT count(*) FROM history q JOIN targets t ON t.id = q.target JOIN scopes s ON s.id = t.scope
-         JOIN environments e ON e.id = s.environment JOIN integrations i ON i.id = s.integration WHERE {MATCHING}"
-    );
-    matching(conn, &sql, filter, None, |rows| match rows.next()? {
-        Some(row) => Ok(u64::try_from(row.get::<_, i64>(0)?).unwrap_or(0)),
-        None => Ok(0),
-    })
+    let mut count = 0;
+    each_scope(conn, &format!("SELECT count(*) {MATCHING}"), filter, None, |row| {
+        count += u64::try_from(row.get::<_, i64>(0)?).unwrap_or(0);
+        Ok(())
+    })?;
+    Ok(count)
+}
+
+fn found(conn: &Connection, filter: &DeadFilter, after: Option<RunId>, limit: u32) -> Result<Vec<RunSummary>, Fault> {
+    let mut runs = Vec::new();
+    let sql = format!("SELECT q.run {MATCHING} ORDER BY q.run LIMIT {limit}");
+    each_scope(conn, &sql, filter, after, |row| {
+        runs.push(RunId::from_bytes(row.get(0)?));
+        Ok(())
+    })?;
+    runs.sort_unstable();
+    runs.truncate(limit as usize);
+    let mut summaries = Vec::with_capacity(runs.len());
+    for run in runs {
+        summaries.extend(one(conn, run)?);
+    }
+    Ok(summaries)
 }
 
 fn read_job(conn: &Connection, request: &str) -> Result<Option<Job>, Fault> {
@@ -214,9 +235,8 @@ impl DeadLetterStore for SqliteStore {
             if let Some(known) = read_job(&ledger.conn, &job.request)? {
                 return Ok(known);
             }
-            let job = Job { total: count(&ledger.conn, &job.filter)?, ..job.clone() };
             write_job(ledger, &job)?;
-            Ok(job)
+            Ok(job.clone())
         })
     }
 
@@ -262,17 +282,11 @@ impl DeadLetterStore for SqliteStore {
         limit: u32,
     ) -> Result<Vec<RunSummary>, StoreError> {
         let filter = filter.clone();
-        let limit = limit.min(MOST);
-        self.list(move |conn| {
-            let sql = format!("{FINISHED} WHERE {MATCHING} ORDER BY q.run LIMIT {limit}");
-            matching(conn, &sql, &filter, after, |rows| {
-                let mut found = Vec::new();
-                while let Some(row) = rows.next()? {
-                    found.push(summary(row)?);
-                }
-                Ok(found)
-            })
-        })
-        .await
+        self.list(move |conn| found(conn, &filter, after, limit.min(MOST))).await
+    }
+
+    async fn count_dead(&self, filter: &DeadFilter) -> Result<u64, StoreError> {
+        let filter = filter.clone();
+        self.list(move |conn| count(conn, &filter)).await
     }
 }

@@ -12,7 +12,7 @@ use super::ledger::Ledger;
 use super::names::parse;
 use super::queue::{state, state_number};
 use crate::clock::Timestamp;
-use crate::ids::RunId;
+use crate::ids::{EnvironmentName, IntegrationName, RunId};
 use crate::run::{RunDetail, RunState, RunSummary, Target};
 use crate::store::StoreError;
 use crate::store::queue::{Depth, Retention, RunFilter};
@@ -29,7 +29,7 @@ const UNFINISHED: &str = "
     FROM queue q CROSS JOIN targets t ON t.id = q.target CROSS JOIN scopes s ON s.id = t.scope
     CROSS JOIN environments e ON e.id = s.environment CROSS JOIN integrations i ON i.id = s.integration
     LEFT JOIN events v ON v.run = q.run";
-pub(super) const FINISHED: &str = "
+const FINISHED: &str = "
     SELECT q.run, e.name, i.name, t.version, t.component, t.\"trigger\", q.state, q.accepted,
         NULL, q.finished, q.begun, q.last_outcome, q.reason, v.event
     FROM history q CROSS JOIN targets t ON t.id = q.target CROSS JOIN scopes s ON s.id = t.scope
@@ -41,7 +41,7 @@ struct EventId {
     id: String,
 }
 
-pub(super) fn summary(row: &Row<'_>) -> Result<RunSummary, Fault> {
+fn summary(row: &Row<'_>) -> Result<RunSummary, Fault> {
     let event: Option<Vec<u8>> = row.get(13)?;
     // A damaged event must not hide the run.
     let event_id = event.and_then(|event| rmp_serde::from_slice::<EventId>(&event).ok()).map(|event| event.id);
@@ -65,7 +65,8 @@ pub(super) fn summary(row: &Row<'_>) -> Result<RunSummary, Fault> {
     })
 }
 
-fn one(conn: &Connection, run: RunId) -> Result<Option<RunSummary>, Fault> {
+/// A run as lists show it.
+pub(super) fn one(conn: &Connection, run: RunId) -> Result<Option<RunSummary>, Fault> {
     for table in [UNFINISHED, FINISHED] {
         let mut select = conn.prepare_cached(&format!("{table} WHERE q.run = ?1"))?;
         let mut rows = select.query([run.to_bytes()])?;
@@ -177,20 +178,7 @@ fn before(filter: &RunFilter) -> Vec<u8> {
 /// The newest finished runs that a filter by scope or state lets through: one look-up in the index
 /// for each scope and state, so that few among millions are found at once.
 fn finished(conn: &Connection, filter: &RunFilter, limit: u32) -> Result<Vec<RunId>, Fault> {
-    let mut scopes = conn.prepare_cached(
-        "SELECT s.id FROM scopes s JOIN environments e ON e.id = s.environment
-         JOIN integrations i ON i.id = s.integration
-         WHERE (?1 IS NULL OR e.name = ?1) AND (?2 IS NULL OR i.name = ?2)",
-    )?;
-    let scopes: Vec<i64> = scopes
-        .query_map(
-            params![
-                filter.environment.as_ref().map(|name| name.as_str()),
-                filter.integration.as_ref().map(|name| name.as_str())
-            ],
-            |row| row.get(0),
-        )?
-        .collect::<Result<_, _>>()?;
+    let scopes = scopes(conn, filter.environment.as_ref(), filter.integration.as_ref())?;
     let states = RunState::ALL.into_iter().filter(|state| state.is_final());
     let states: Vec<i64> =
         states.filter(|state| filter.state.is_none_or(|wanted| wanted == *state)).map(state_number).collect();
@@ -212,6 +200,21 @@ fn finished(conn: &Connection, filter: &RunFilter, limit: u32) -> Result<Vec<Run
     }
     newest(&mut found, limit);
     Ok(found)
+}
+
+/// The scopes of an environment, of an integration, or all.
+pub(super) fn scopes(
+    conn: &Connection,
+    environment: Option<&EnvironmentName>,
+    integration: Option<&IntegrationName>,
+) -> Result<Vec<i64>, Fault> {
+    let mut scopes = conn.prepare_cached(
+        "SELECT s.id FROM scopes s JOIN environments e ON e.id = s.environment
+         JOIN integrations i ON i.id = s.integration
+         WHERE (?1 IS NULL OR e.name = ?1) AND (?2 IS NULL OR i.name = ?2)",
+    )?;
+    let names = params![environment.map(EnvironmentName::as_str), integration.map(IntegrationName::as_str)];
+    Ok(scopes.query_map(names, |row| row.get(0))?.collect::<Result<_, _>>()?)
 }
 
 fn newest(runs: &mut Vec<RunId>, limit: u32) {

@@ -24,7 +24,7 @@ test: tools guests ## Install what the tests need and run them (half an hour the
 	@scripts/test
 
 .PHONY: test-long
-test-long: tools guests ## The same with ten times the kills
+test-long: tools guests ## The same with the whole gauntlet and every seed (hours)
 	JACKFIELD_LONG=1 scripts/test
 
 .PHONY: check
@@ -38,7 +38,7 @@ check: tools guest-tools ## Format, lints, licences and sources; the SDKs' own t
 .PHONY: bench
 bench: guests ## Measure, as ratios taken in one run
 	$(CARGO) build --release -p jackfield-server -p jackfield-bench
-	$(TARGET)/release/jackfield-bench
+	PATH="$(TARGET)/guests/venv/bin:$$PATH" CARGO_TARGET_DIR="$(TARGET)/guests" $(TARGET)/release/jackfield-bench --build
 
 .PHONY: tools
 tools:

@@ -25,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 use crate::table::{Table, median};
 
 const GUEST: &str = "guest-examples/hello/rust/dist/greet.wasm";
-const EVENT: &str = r#"{"name":"Ada","padding":"0123456789012345678901234567890123456789"}"#;
+pub(crate) const EVENT: &str = r#"{"name":"Ada","padding":"0123456789012345678901234567890123456789"}"#;
 
 pub(crate) async fn measure(table: &mut Table) -> anyhow::Result<()> {
     let rig = rig().await;
@@ -37,7 +37,7 @@ pub(crate) async fn measure(table: &mut Table) -> anyhow::Result<()> {
     let file = folder.join("guest.wasm");
     std::fs::copy(GUEST, &file).with_context(|| format!("{GUEST}: build it with `make guests`"))?;
     let compiling = Instant::now();
-    let artifact = code.add_artifact(&file).await?.digest;
+    let artifact = code.add_artifact(&file, "bench").await?.inspection.digest;
     let compiling = compiling.elapsed();
     let sandbox = Arc::new(WasmSandbox::new(&engine, Arc::clone(&code)));
 
@@ -108,7 +108,8 @@ pub(crate) async fn measure(table: &mut Table) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn rig() -> Rig {
+/// A host in a temporary folder, but for its sandbox.
+pub(crate) async fn rig() -> Rig {
     Rig::new(RigOptions {
         clock: Arc::new(SystemClock),
         limits: Limits::default(),
@@ -119,7 +120,8 @@ async fn rig() -> Rig {
     .await
 }
 
-fn options(folder: &Path) -> CodeOptions {
+/// A code store below `folder`, with the limits that every host has.
+pub(crate) fn options(folder: &Path) -> CodeOptions {
     CodeOptions {
         artifacts: folder.join("artifacts"),
         cache: folder.join("code"),

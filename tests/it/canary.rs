@@ -218,6 +218,8 @@ async fn threat_048_no_credential_is_seen_by_anybody() {
 
     let ids =
         json!({ "run": run["id"], "digest": api.get("/v1/environments/dev/releases").await[0]["artifacts"]["probe"] });
+    let job = json!({ "request": "x", "verb": "resume", "filter": { "environment": "prod" } });
+    assert_eq!(api.post("/v1/dead-letters/jobs", &job).await.status, 200);
     every_answer(&api, &ids, &canaries).await;
     // What leaves as a file, of the run that was answered with its own credentials and of those that said them aloud.
     let page = api.get("/v1/runs?limit=100").await;
@@ -265,6 +267,7 @@ async fn every_answer(api: &Api, ids: &Value, canaries: &[Canary]) {
         "integration" => "probe".to_owned(),
         "trigger" => "hook".to_owned(),
         "version" => "1".to_owned(),
+        "name" => "bearer".to_owned(),
         other => ids[other].as_str().unwrap_or("x").to_owned(),
     };
     let mut asked = Vec::new();

@@ -24,6 +24,7 @@ fn plan(seed: u64) -> Plan {
 }
 
 #[track_caller]
+#[expect(clippy::print_stdout, reason = "whoever runs a test with --nocapture wants the figures")]
 fn holds(verdict: &Verdict) {
     println!("{verdict}");
     assert!(verdict.holds(), "{verdict}");

@@ -3,15 +3,20 @@
 #![expect(clippy::unwrap_used, reason = "this is a test: what is not there fails it")]
 
 mod canary;
+mod dead_letters;
+mod decide;
 mod deploy;
 mod disk;
 mod durability;
+mod events;
 mod flood;
 mod gauntlet;
 mod house_rules;
 mod keys;
+mod languages;
 mod limits;
 mod metrics;
+mod outage;
 mod polyglot;
 mod polyglot_durability;
 mod replay;

@@ -3,6 +3,8 @@
 use jackfield_tests::env;
 use jackfield_tests::host::Host;
 use jackfield_tests::scenario::{Played, Scenario};
+use jackfield_tests::wait;
+use serde_json::{Value, json};
 
 /// Languages that an example is written in: the folders beside its scenario that hold a manifest.
 fn languages(example: &str) -> Vec<String> {
@@ -39,6 +41,53 @@ async fn servicenow_to_github_in_every_language() {
                     assert_eq!(one, two, "{other} and {language} differ");
                 }
             }
+        }
+    }
+}
+
+/// The example of events: an order that is sent twice is one event, and what hears of it counts it once.
+#[tokio::test(flavor = "multi_thread")]
+async fn order_events_in_every_language() {
+    let example = "order-events";
+    let languages = languages(example);
+    assert_eq!(languages, ["js", "python", "rust"]);
+    let mut first: Option<(String, Vec<Value>)> = None;
+    for language in languages.into_iter().rev() {
+        let folder = format!("guest-examples/{example}/{language}");
+        let wasm = env::guest(&format!("{folder}/dist/orders.wasm"));
+        let manifest = std::fs::read_to_string(env::repository(&folder).join("jackfield.toml")).unwrap();
+        let host = Host::start().await;
+        host.api().deploy("dev", &manifest, &[("orders", &wasm)]).await;
+        let url = host.hook("dev", example, "taken").await;
+        let mut seen = Vec::new();
+        for (number, customer) in [("1", "acme"), ("1", "acme"), ("2", "acme"), ("3", "other")] {
+            let order = json!({ "number": number, "customer": customer }).to_string();
+            let (status, _, body) =
+                jackfield_tests::host::post_hook(&format!("{url}?wait=30s"), &[], order).await.unwrap();
+            seen.push(json!([status, body]));
+        }
+        let counted = || async {
+            let page = host.api().get("/v1/runs?state=succeeded&limit=1000").await;
+            let runs: Vec<_> =
+                page["runs"].as_array().unwrap().iter().filter(|r| r["trigger"] == "counted").cloned().collect();
+            (runs.len() == 3).then_some(runs)
+        };
+        for run in wait::until("each order is counted", wait::LONG, counted).await.iter().rev() {
+            let mut run = host.api().run(run["id"].as_str().unwrap()).await;
+            run["event"]["time"].take();
+            run["event"]["meta"].take();
+            seen.push(json!([
+                run["event"],
+                run["output"]["data"],
+                host.api().logs(run["id"].as_str().unwrap()).await.len()
+            ]));
+        }
+        let all = host.api().get("/v1/runs?limit=1000").await;
+        assert_eq!(all["runs"].as_array().unwrap().len(), 7, "{all:#}");
+        assert_eq!(seen[5][1], json!({ "customer": "acme", "orders": 2 }), "{language}");
+        match &first {
+            None => first = Some((language, seen)),
+            Some((other, reference)) => assert_eq!(reference, &seen, "{other} and {language} differ"),
         }
     }
 }

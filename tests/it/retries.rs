@@ -109,6 +109,25 @@ async fn a_keyed_post_in_doubt_is_made_again_with_the_same_key() {
     assert_eq!((keys.len(), &keys[0]), (2, &keys[1]));
 }
 
+/// The attempt's number is the guest's to see and not to act on: a handler whose calls depend on it is stopped at the
+/// first call that is another one than before, and nothing of it leaves.
+#[tokio::test(flavor = "multi_thread")]
+async fn threat_071_a_handler_that_asks_for_something_else_the_next_time_is_stopped_there() {
+    let (host, target) = host_and_target().await;
+    target.fail(Fault { path: Some("/last".into()), ..Fault::next(Kind::status(503)) });
+    let steps = json!([
+        checked_call("POST", "/effect"),
+        checked_call("POST", "/in-attempt-{attempt}"),
+        checked_call("GET", "/last"),
+    ]);
+    let run = probe::run(&host, steps).await;
+    assert_eq!((&run["state"], &run["attempts"]), (&json!("dead-lettered"), &json!(2)), "{}", Api::brief(&run));
+    let reason = run["reason"].as_str().unwrap();
+    assert!(reason.contains("non-determinism at call 2: recorded http POST"), "{reason}");
+    let arrived: Vec<_> = target.requests().into_iter().map(|request| request.path).collect();
+    assert_eq!(arrived, ["/effect", "/in-attempt-1", "/last"]);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn too_many_requests_are_tried_again_not_before_they_may() {
     let (host, target) = host_and_target().await;

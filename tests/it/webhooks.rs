@@ -5,7 +5,9 @@ use std::time::Duration;
 use jackfield_tests::env;
 use jackfield_tests::host::{Host, post_hook};
 use jackfield_tests::manifest::Manifest;
-use jackfield_tests::{probe, signing};
+use jackfield_tests::stubs::Stub;
+use jackfield_tests::stubs::echo::Echo;
+use jackfield_tests::{probe, signing, wait};
 use serde_json::json;
 
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
@@ -39,6 +41,42 @@ async fn an_accepted_event_is_on_disk_and_comes_once() {
     let url = host.hook("dev", "probe", "hook").await;
     let (status, _, body) = post_hook(&url, &headers, ECHO).await.unwrap();
     assert_eq!((status, body["run"].as_str(), &body["duplicate"]), (202, Some(run.as_str()), &json!(true)));
+}
+
+/// Threat row 56: the host dies when the run is over and before its sender knows. What is sent again is the same run.
+#[tokio::test(flavor = "multi_thread")]
+async fn threat_056_an_event_that_is_sent_again_is_the_run_that_it_was() {
+    let mut host = Host::start().await;
+    let stub = Stub::start(0, Echo).await.unwrap();
+    probe::connect(&host, &stub).await;
+    probe::deploy(&host, &Manifest::probe().set("trigger.0.id_header", "x-event-id")).await;
+    let steps = json!([probe::checked_call("POST", "/once")]).to_string();
+    let headers = [("x-event-id".to_owned(), "event-1".to_owned())];
+    for (kill, wait) in [("", "?wait=30s"), ("again-", ""), ("late-", "?wait=30s")] {
+        let headers = headers.clone().map(|(name, id)| (name, format!("{kill}{id}")));
+        let before = stub.requests().len();
+        let url = format!("{}{wait}", host.hook("dev", "probe", "hook").await);
+        // The sender sends and never hears anything: the answer, if there is one, is lost with the host.
+        let sending = tokio::spawn({
+            let (url, headers, steps) = (url, headers.clone(), steps.clone());
+            async move { post_hook(&url, &headers, steps).await.map(drop) }
+        });
+        let over = || async {
+            let page = host.api().get("/v1/runs?environment=dev&integration=probe&state=succeeded").await;
+            let found = page["runs"].as_array().unwrap().iter().find(|run| run["event_id"] == headers[0].1.as_str());
+            found.map(|run| run["id"].as_str().unwrap().to_owned())
+        };
+        let run = wait::until("the run is over", wait::LONG, over).await;
+        host.kill9().await;
+        sending.abort();
+        host.restart().await;
+        let url = host.hook("dev", "probe", "hook").await;
+        let (status, _, body) = post_hook(&url, &headers, steps.clone()).await.unwrap();
+        assert_eq!((status, body["run"].as_str(), &body["duplicate"]), (202, Some(run.as_str()), &json!(true)));
+        let run = host.api().run(&run).await;
+        assert_eq!((&run["state"], run["attempts_made"].as_array().unwrap().len()), (&json!("succeeded"), 1));
+        assert_eq!(stub.requests().len(), before + 1, "it was carried out once");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -300,6 +300,16 @@ impl Host {
         child.id().and_then(|pid| pid.try_into().ok()).expect("a process that was not waited for has an id")
     }
 
+    /// What the kernel says of the process's memory, in bytes: `RssAnon` is what it has of its own, without mapped
+    /// files; `VmHWM` the most that was resident so far.
+    #[must_use]
+    pub fn memory(&self, which: &str) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("the host runs");
+        let line =
+            status.lines().find_map(|line| line.strip_prefix(which)?.strip_prefix(':')).expect("the kernel counts it");
+        line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number of KiB") << 10
+    }
+
     /// Whether the process is still there.
     pub fn is_alive(&mut self) -> bool {
         self.running.as_mut().is_some_and(|running| matches!(running.child.try_wait(), Ok(None)))

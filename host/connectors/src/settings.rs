@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use jackfield_core::breaker;
 use jackfield_core::ports::connector::SettingProblem;
 use jackfield_core::words::meant;
 use serde_json::{Map, Value};
@@ -114,6 +115,11 @@ impl<'a> Reader<'a> {
 
     /// All problems, with the keys nobody asked for; or none.
     pub(crate) fn finish(mut self) -> Vec<SettingProblem> {
+        // What connections of every kind have.
+        self.known.extend(breaker::settings::KEYS);
+        if let Err(problems) = breaker::Settings::read(self.map) {
+            self.problems.extend(problems);
+        }
         self.unknown();
         self.problems
     }

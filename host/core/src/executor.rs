@@ -282,7 +282,7 @@ impl Executor {
         let now = self.parts.clock.now();
         let next = match self.version(&claim.target).await {
             Ok(version) => {
-                let policy = version.manifest.components.get(&claim.target.component).map(|c| c.retry);
+                let policy = version.manifest.components.get(&claim.target.component).map(|c| c.retry.clone());
                 next_step(&policy.unwrap_or_default(), progress(claim, &outcome, now), &outcome)
             }
             // The policy cannot be read: the attempt's own ending says enough, at the default pace.
@@ -335,6 +335,9 @@ impl Executor {
             NextStep::Retry { at_least, delay } => {
                 Settle::Waiting { due: now.plus(jittered(at_least, delay, random)), hard }
             }
+            NextStep::Hold { at_least, delay } => {
+                Settle::Held { due: now.plus(jittered(at_least, delay, random)), reason: outcome.reason() }
+            }
             NextStep::Release { delay } => {
                 let suspect = matches!(outcome, Outcome::HostFault { panicked: true, .. });
                 Settle::Released { due: now.plus(jittered(Duration::ZERO, delay, random)), suspect }
@@ -386,10 +389,16 @@ pub(crate) fn settled(outcome: Outcome, hatch: &Hatch, closing: &Closing) -> Out
         Some(Stop::OverBudget { limit, allowed }) => Outcome::OverBudget { limit, allowed },
         Some(Stop::NonDeterminism(other)) => Outcome::Failed(other.failure()),
         Some(Stop::HostFault(message)) => Outcome::HostFault { message, panicked: false },
+        // A guest that did without the call it was not allowed to make has succeeded.
+        Some(Stop::Held { .. }) if matches!(outcome, Outcome::Succeeded { .. } | Outcome::Cancelled) => outcome,
+        Some(Stop::Held { connection, back_in, why }) => {
+            Outcome::Held { connection: connection.to_string(), back_in, why }
+        }
         None => outcome,
     };
     match (&outcome, &closing.in_doubt) {
-        (Outcome::Succeeded { .. } | Outcome::Cancelled | Outcome::HostFault { .. }, _) | (_, None) => outcome,
+        (Outcome::Succeeded { .. } | Outcome::Cancelled | Outcome::Held { .. } | Outcome::HostFault { .. }, _)
+        | (_, None) => outcome,
         (_, Some((call, what))) => {
             Outcome::InDoubt { call: *call, what: format!("{what}; then the attempt ended: {}", outcome.reason()) }
         }

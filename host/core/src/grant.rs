@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::ids::{ConfigName, ConnectionName, shown};
+use crate::listen::TypePattern;
 
 /// A WIT interface that needs a grant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -21,11 +22,13 @@ pub enum Capability {
     Kv,
     /// `jackfield:plugin/http` and `wasi:http/outgoing-handler`
     Http,
+    /// `jackfield:plugin/events`
+    Events,
 }
 
 impl Capability {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Config, Self::Kv, Self::Http];
+    pub const ALL: [Self; 4] = [Self::Config, Self::Kv, Self::Http, Self::Events];
 
     /// Its name in a manifest's `grants` and in `wit/`.
     #[must_use]
@@ -34,6 +37,7 @@ impl Capability {
             Self::Config => "config",
             Self::Kv => "kv",
             Self::Http => "http",
+            Self::Events => "events",
         }
     }
 
@@ -44,6 +48,7 @@ impl Capability {
             Self::Config => r#"config = ["repository"]"#,
             Self::Kv => r#"kv = [{ prefix = "seen/" }]"#,
             Self::Http => r#"http = [{ connection = "github", methods = ["GET"], paths = ["/repos/**"] }]"#,
+            Self::Events => r#"events = ["order.paid"]"#,
         }
     }
 }
@@ -76,6 +81,9 @@ pub struct Grants {
     /// Settings.
     #[serde(default)]
     pub config: Vec<ConfigName>,
+    /// Types of events it may make.
+    #[serde(default)]
+    pub events: Vec<TypePattern>,
     /// Capabilities it may import and not use: every call answers `access-denied`.
     #[serde(default)]
     pub deny: Vec<Capability>,
@@ -90,6 +98,7 @@ impl Grants {
                 Capability::Config => !self.config.is_empty(),
                 Capability::Kv => !self.kv.is_empty(),
                 Capability::Http => !self.http.is_empty(),
+                Capability::Events => !self.events.is_empty(),
             }
     }
 
@@ -137,6 +146,12 @@ impl Grants {
     #[must_use]
     pub fn config(&self, name: &str) -> bool {
         self.config.iter().any(|granted| granted.as_str() == name)
+    }
+
+    /// Whether an event of this type may be made.
+    #[must_use]
+    pub fn events(&self, event_type: &str) -> bool {
+        self.events.iter().any(|granted| granted.matches(event_type))
     }
 }
 

@@ -7,6 +7,7 @@
 
 mod asked;
 mod config;
+mod events;
 mod http;
 mod kv;
 #[cfg(any(test, feature = "test-support"))]
@@ -16,6 +17,7 @@ mod tests;
 
 pub use asked::HttpAsked;
 pub use config::{ConfigAnswer, ConfigError};
+pub(crate) use events::verdict as events_verdict;
 pub(crate) use kv::verdict as kv_verdict;
 
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
@@ -82,6 +84,16 @@ pub enum Stop {
     /// The host cannot go on with this attempt; not the guest's fault.
     #[error("{0}")]
     HostFault(String),
+    /// A connection lets no call through for now: the run comes back, and no attempt is used up.
+    #[error("connection `{connection}` lets no call through for now: {why}")]
+    Held {
+        /// Which, as the environment names it.
+        connection: ConnectionName,
+        /// When to come back.
+        back_in: Duration,
+        /// Why.
+        why: String,
+    },
 }
 
 /// How an attempt left its journal, and what it did.

@@ -243,7 +243,10 @@ impl Intake {
         event: Event,
         dedupe: bool,
     ) -> Option<NewRun> {
-        let limits = &release.version.manifest.components.get(component)?.limits;
+        let manifest = &release.version.manifest;
+        let limits = &manifest.components.get(component)?.limits;
+        let found = manifest.triggers.iter().find(|found| found.name == *trigger);
+        let order = found.and_then(|found| found.order.as_ref()).and_then(|order| order.of(&event));
         Some(NewRun {
             id: RunId::new(&*self.clock, &*self.rng),
             target: Target {
@@ -257,6 +260,7 @@ impl Intake {
             dedupe,
             needs: Needs { memory_bytes: limits.memory_bytes, concurrency: limits.concurrency },
             due: self.clock.now(),
+            order,
         })
     }
 

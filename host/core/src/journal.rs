@@ -21,6 +21,7 @@ use crate::clock::{Clock, Timestamp};
 use crate::gauntlet::{Bug, bug};
 use crate::grant::Capability;
 
+pub mod decide;
 mod diverged;
 mod kept;
 
@@ -163,6 +164,19 @@ pub enum Record {
     /// if they are made again with the same arguments, they carry the same key.
     #[serde(rename = "x")]
     Cut(Vec<Reopened>),
+    /// The result before this is a person's word: the call was in doubt. For whoever reads the log.
+    #[serde(rename = "d")]
+    Decided {
+        /// The call's number.
+        #[serde(rename = "n")]
+        call: u32,
+        /// The name of the token that said so.
+        #[serde(rename = "w")]
+        who: String,
+        /// When.
+        #[serde(rename = "t")]
+        at: Timestamp,
+    },
     /// What a call was asked with, as its capability writes it down: for people and for replays. Going
     /// on does not need it, so it is left out where there is too much.
     #[serde(rename = "q")]
@@ -382,7 +396,7 @@ impl Journal {
                     self.reopened.insert(past.call, past);
                 }
             }
-            Record::Asked { .. } | Record::Past(_) => {}
+            Record::Asked { .. } | Record::Decided { .. } | Record::Past(_) => {}
             own => self.sequence.push_back(own),
         }
     }

@@ -6,6 +6,8 @@
 //! [`hatch`], [`outcome`], [`retry`], [`metrics`].
 
 pub mod artifact;
+pub mod breaker;
+pub mod bulk;
 pub mod clock;
 pub mod diff;
 pub mod event;
@@ -17,12 +19,16 @@ pub mod ids;
 pub mod intake;
 pub mod journal;
 pub mod limits;
+pub mod listen;
 pub mod lock;
 pub mod logs;
 pub mod manifest;
 pub mod metrics;
+pub mod notify;
+pub mod order;
 pub mod outcome;
 pub mod outside;
+pub mod pace;
 pub mod ports;
 pub mod recording;
 pub mod redact;

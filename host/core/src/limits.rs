@@ -76,7 +76,7 @@ impl Limits {
     /// hostcall fuel.
     #[must_use]
     pub fn largest_argument_bytes(&self) -> u64 {
-        self.event_bytes.max(self.output_bytes).max(self.http_body_bytes).max(KV_BATCH_BYTES)
+        self.event_bytes.max(self.output_bytes).max(self.http_body_bytes).max(KV_BATCH_BYTES).max(EMIT_CALL_BYTES)
     }
 }
 
@@ -96,6 +96,20 @@ pub const KV_BATCH_BYTES: u64 = 4 * MIB;
 pub const KV_PAGE: u32 = 1_000;
 /// What an integration may keep in kv in one environment, in bytes.
 pub const KV_STORED_BYTES: u64 = 256 * MIB;
+/// Events of one `emit`.
+pub const EMIT_EVENTS: usize = 100;
+/// An emitted event, data and attributes, in bytes.
+pub const EMIT_BYTES: u64 = MIB;
+/// The events of one `emit` together, in bytes.
+pub const EMIT_CALL_BYTES: u64 = 4 * MIB;
+/// The longest delay of an emitted event, in seconds.
+pub const EMIT_DELAY_SECONDS: u32 = 366 * 24 * 3600;
+/// The longest attribute of an emitted event, in bytes.
+pub const EMIT_ATTRIBUTE_BYTES: usize = 1024;
+/// Extension attributes of an emitted event.
+pub const EMIT_EXTENSIONS: usize = 64;
+/// How many events may lead to one another.
+pub const EVENT_DEPTH: u32 = 16;
 /// Connector calls of an integration in one environment at the same time.
 pub const IN_FLIGHT_PER_INTEGRATION: usize = 64;
 /// Queued runs of an integration in one environment.

@@ -13,9 +13,10 @@ use prometheus::{
     GaugeVec, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
 };
 
+use crate::breaker::Word;
 use crate::clock::Timestamp;
 use crate::grant::Capability;
-use crate::ids::Scope;
+use crate::ids::{ConnectionName, EnvironmentName, Scope};
 use crate::outcome::{Outcome, Usage};
 use crate::run::{RunState, Target};
 use crate::store::queue::Depth;
@@ -25,6 +26,7 @@ use crate::store::schedules::Skip;
 pub const OVERFLOW: &str = "overflow";
 
 const SCOPE: [&str; 2] = ["environment", "integration"];
+const CONNECTION: [&str; 2] = ["environment", "connection"];
 const COMPONENT: [&str; 3] = ["environment", "integration", "component"];
 
 const SECONDS: [f64; 12] = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0, 60.0, 600.0, 3600.0];
@@ -104,7 +106,10 @@ pub struct Metrics {
     ingress: Capped<IntCounterVec>,
     queue: QueueGauges,
     trigger_events: Capped<IntCounterVec>,
+    emitted: Capped<IntCounterVec>,
     schedule_skipped: Capped<IntCounterVec>,
+    connection_breaker: Capped<IntGaugeVec>,
+    connection_held: Capped<IntCounterVec>,
     log_lines_dropped: Capped<IntCounterVec>,
     build_info: IntGaugeVec,
     store_commits: IntCounter,
@@ -175,10 +180,24 @@ impl Metrics {
                 "Events heard by triggers, by kind of trigger and result.",
                 &[&SCOPE[..], &["kind", "result"]].concat(),
             )?,
+            emitted: family.counter(
+                "events_emitted_total",
+                "Events that guests emitted: heard by some trigger, by none, or ignored for a known id.",
+                &with(&["result"]),
+            )?,
             schedule_skipped: family.counter(
                 "schedule_skipped_total",
                 "Instants of schedules that became no run, by reason.",
                 &[&SCOPE[..], &["reason"]].concat(),
+            )?,
+            connection_breaker: family.register(IntGaugeVec::new(
+                opts("connection_breaker", "A connection's breaker: 0 closed, 1 half-open, 2 open, 3 paused."),
+                &CONNECTION,
+            )?)?,
+            connection_held: family.counter(
+                "connection_held_total",
+                "Calls that a connection's breaker or pace sent back to the queue.",
+                &CONNECTION,
             )?,
             log_lines_dropped: family.counter(
                 "log_lines_dropped_total",
@@ -242,10 +261,36 @@ impl Metrics {
         self.schedule_skipped.with(labels).inc_by(instants);
     }
 
+    /// Where the breaker of a connection is now.
+    pub fn connection_breaker(&self, environment: &EnvironmentName, connection: &ConnectionName, word: Word) {
+        let value = match word {
+            Word::Closed => 0,
+            Word::HalfOpen => 1,
+            Word::Open => 2,
+            Word::Paused => 3,
+        };
+        self.connection_breaker.with([environment.as_str(), connection.as_str()]).set(value);
+    }
+
+    /// A connection sent a call back to the queue.
+    pub fn connection_held(&self, environment: &EnvironmentName, connection: &ConnectionName) {
+        self.connection_held.with([environment.as_str(), connection.as_str()]).inc();
+    }
+
     /// Lines of an attempt's log were not kept.
     pub fn log_lines_dropped(&self, target: &Target, lines: u64) {
         if lines > 0 {
             self.log_lines_dropped.with(names(target)).inc_by(lines);
+        }
+    }
+
+    /// A component emitted events: so many were heard, unheard, or known by their id.
+    pub fn emitted(&self, target: &Target, heard: u64, unheard: u64, known: u64) {
+        let [environment, integration, component] = names(target);
+        for (count, result) in [(heard, "heard"), (unheard, "unheard"), (known, "duplicate")] {
+            if count > 0 {
+                self.emitted.with([environment, integration, component, result]).inc_by(count);
+            }
         }
     }
 
@@ -364,7 +409,7 @@ impl<V: Collector> Capped<V> {
         let descs = self.vec.desc();
         let names = descs.first().map_or(&[][..], |desc| &desc.variable_labels);
         for (name, label) in names.iter().zip(labels) {
-            if matches!(name.as_str(), "integration" | "component") {
+            if matches!(name.as_str(), "integration" | "component" | "connection") {
                 *label = OVERFLOW;
             }
         }
@@ -429,12 +474,15 @@ mod tests {
     use prometheus::{Encoder as _, TextEncoder};
 
     /// Dashboards and alerts depend on these: a change here is a breaking change.
-    const NAMES: [&str; 21] = [
+    const NAMES: [&str; 24] = [
         "jackfield_attempt_duration_seconds histogram environment,integration,component",
         "jackfield_attempts_total counter environment,integration,component,outcome",
         "jackfield_build_info gauge version,engine",
+        "jackfield_connection_breaker gauge environment,connection",
+        "jackfield_connection_held_total counter environment,connection",
         "jackfield_dead_letters gauge environment,integration",
         "jackfield_egress_bytes_total counter environment,integration,component",
+        "jackfield_events_emitted_total counter environment,integration,component,result",
         "jackfield_host_calls_total counter environment,integration,component,capability,result",
         "jackfield_ingress_bytes_total counter environment,integration,component",
         "jackfield_instance_start_seconds histogram environment,integration,component",
@@ -514,6 +562,9 @@ mod tests {
         metrics.depths(&[depth("orders", 5)], Timestamp(3_500));
         metrics.trigger(&target.scope(), "webhook", TriggerResult::QueueFull);
         metrics.skipped(&target.scope(), Skip::Overlap, 3);
+        metrics.emitted(&target, 3, 2, 1);
+        metrics.connection_breaker(&target.environment, &"api".parse().unwrap(), Word::Open);
+        metrics.connection_held(&target.environment, &"api".parse().unwrap());
         metrics.log_lines_dropped(&target, 7);
         metrics.build_info("0.1.0", "wasmtime 48.0.8");
         metrics.store_commits(2);

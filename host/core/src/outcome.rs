@@ -83,6 +83,15 @@ pub enum Outcome {
     },
     /// A person, or the host at its end, called it off.
     Cancelled,
+    /// A connection let no call through: the run comes back to it. Uses up no attempt.
+    Held {
+        /// Which.
+        connection: String,
+        /// When to come back.
+        back_in: Duration,
+        /// Why.
+        why: String,
+    },
     /// Ours: store, disk, shutdown, a panic in the host. Uses up no attempt.
     HostFault {
         /// For the operator.
@@ -94,7 +103,7 @@ pub enum Outcome {
 
 impl Outcome {
     /// The closed set of labels, in the order a person would list them.
-    pub const LABELS: [&'static str; 9] = [
+    pub const LABELS: [&'static str; 10] = [
         "succeeded",
         "failed",
         "trapped",
@@ -103,6 +112,7 @@ impl Outcome {
         "over-budget",
         "in-doubt",
         "cancelled",
+        "held",
         "host-fault",
     ];
 
@@ -118,6 +128,7 @@ impl Outcome {
             Self::OverBudget { .. } => "over-budget",
             Self::InDoubt { .. } => "in-doubt",
             Self::Cancelled => "cancelled",
+            Self::Held { .. } => "held",
             Self::HostFault { .. } => "host-fault",
         }
     }
@@ -128,7 +139,7 @@ impl Outcome {
     /// interruption it is served whole.
     #[must_use]
     pub const fn by_guest(&self) -> bool {
-        !matches!(self, Self::Cancelled | Self::HostFault { .. })
+        !matches!(self, Self::Cancelled | Self::Held { .. } | Self::HostFault { .. })
     }
 
     /// One sentence: what happened, the limit and its setting.
@@ -154,6 +165,9 @@ impl Outcome {
             }
             Self::InDoubt { call, what } => format!("call {call} may have happened: {what}"),
             Self::Cancelled => "cancelled".into(),
+            Self::Held { connection, why, .. } => {
+                format!("held: connection `{connection}` lets no call through for now: {why}")
+            }
             Self::HostFault { message, .. } => message.clone(),
         }
     }

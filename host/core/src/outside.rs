@@ -13,6 +13,7 @@ use secrecy::{ExposeSecret, SecretString};
 use sha2::Sha256;
 use tokio::sync::{OnceCell, RwLock, Semaphore};
 
+use crate::breaker;
 use crate::clock::{Clock, Rng, Timestamp};
 use crate::grant::Capability;
 use crate::hatch::{Hatch, Parts, RunInfo};
@@ -22,6 +23,7 @@ use crate::limits::IN_FLIGHT_PER_INTEGRATION;
 use crate::lock::locked;
 use crate::logs::Logs;
 use crate::metrics::Metrics;
+use crate::pace::Gate;
 use crate::ports::connector::{Connector, Finding, Opened, Secrets};
 use crate::ports::http::{Http, HttpError};
 use crate::ports::sandbox::HostFault;
@@ -99,6 +101,8 @@ pub struct Outside {
     logs: Arc<Logs>,
     environments: Mutex<HashMap<EnvironmentName, Arc<OnceCell<Environment>>>>,
     in_flight: Mutex<HashMap<Scope, Arc<Semaphore>>>,
+    /// Kept when a connection is opened anew: what is known of the other side stays.
+    gates: Mutex<HashMap<(EnvironmentName, ConnectionName), Arc<Gate>>>,
     refusals: Mutex<HashMap<(Scope, String), Timestamp>>,
 }
 
@@ -113,12 +117,14 @@ struct Environment {
 pub(crate) struct Linked {
     /// Opened, or why it is not.
     pub(crate) opened: Result<Opened, String>,
+    /// Its breaker and its pace, shared by all who use it.
+    pub(crate) gate: Option<Arc<Gate>>,
     redactable: Arc<Vec<SecretString>>,
 }
 
 impl Linked {
     fn broken(why: String) -> Self {
-        Self { opened: Err(why), redactable: Arc::default() }
+        Self { opened: Err(why), gate: None, redactable: Arc::default() }
     }
 
     /// Its http port.
@@ -145,6 +151,7 @@ impl Outside {
             metrics: parts.metrics,
             environments: Mutex::default(),
             in_flight: Mutex::default(),
+            gates: Mutex::default(),
             refusals: Mutex::default(),
         })
     }
@@ -463,7 +470,46 @@ impl Outside {
             format!("connection `{}`: {}", connection.name, problems.join("; "))
         });
         let redactable = Arc::new(secrets.into_iter().map(|(_, value)| value).collect());
-        Ok(Linked { opened, redactable })
+        let gate = Some(self.gate(environment, connection));
+        Ok(Linked { opened, gate, redactable })
+    }
+
+    /// The gate of a connection, with the settings it has now.
+    fn gate(&self, environment: &EnvironmentName, connection: &Connection) -> Arc<Gate> {
+        let key = (environment.clone(), connection.name.clone());
+        let gate = {
+            let mut gates = locked(&self.gates);
+            let new = || Gate::new(key.0.clone(), key.1.clone(), Arc::clone(&self.clock), Arc::clone(&self.metrics));
+            Arc::clone(gates.entry(key.clone()).or_insert_with(new))
+        };
+        gate.opened(&connection.settings);
+        gate
+    }
+
+    /// The breakers of an environment, of those connections that were used since the host started.
+    #[must_use]
+    pub fn breakers(&self, environment: &EnvironmentName) -> HashMap<ConnectionName, breaker::View> {
+        let gates = locked(&self.gates);
+        let here = gates.iter().filter(|((name, _), _)| name == environment);
+        here.map(|((_, connection), gate)| (connection.clone(), gate.view())).collect()
+    }
+
+    /// The http port of a connection by the environment's own name for it, for the host's own messages.
+    ///
+    /// # Errors
+    ///
+    /// Why there is none, for a person.
+    pub async fn port(&self, environment: &EnvironmentName, name: &ConnectionName) -> Result<Arc<dyn Http>, String> {
+        let cell = self.environment(environment).await.map_err(|e| e.to_string())?;
+        let known = cell.get().expect("it was filled by the line before");
+        let Some((connection, cell)) = known.connections.iter().find(|(c, _)| c.name == *name) else {
+            return Err(format!("connection `{name}` is not set in {environment}"));
+        };
+        let linked = cell.get_or_try_init(|| self.open_connection(environment, connection)).await;
+        linked.map_err(|e| e.to_string())?.http().map_err(|e| match e {
+            HttpError::Unavailable(text) => text,
+            other => format!("{other:?}"),
+        })
     }
 
     /// The secrets that a connection names, and the first that is missing, explained.

@@ -11,7 +11,9 @@ use crate::artifact::{Digest, Inspection};
 use crate::grant::{Capability, Grants};
 use crate::ids::{ComponentName, ConnectionName, IntegrationName, TriggerName, VersionNumber};
 use crate::limits::Limits;
+use crate::listen::Listen;
 use crate::manifest::show_duration;
+use crate::order::Order;
 use crate::retry::RetryPolicy;
 
 pub mod verify;
@@ -106,6 +108,9 @@ pub struct Trigger {
     /// What it listens to.
     #[serde(flatten)]
     pub kind: TriggerKind,
+    /// How its runs are ordered, if they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub order: Option<Order>,
 }
 
 /// What a trigger listens to.
@@ -118,6 +123,8 @@ pub enum TriggerKind {
     Cron(Cron),
     /// Every so often.
     Interval(Interval),
+    /// Events that integrations make, or the host of the ends of their runs.
+    Event(Listen),
     /// Somebody who asks for a run.
     Manual,
 }
@@ -129,7 +136,7 @@ impl TriggerKind {
         match self {
             Self::Cron(cron) => Some((cron.misfire, cron.overlap)),
             Self::Interval(interval) => Some((interval.misfire, interval.overlap)),
-            Self::Webhook(_) | Self::Manual => None,
+            Self::Webhook(_) | Self::Event(_) | Self::Manual => None,
         }
     }
 
@@ -140,7 +147,7 @@ impl TriggerKind {
         match self {
             Self::Cron(cron) => Some(format!("{} in {}", cron.schedule, cron.timezone)),
             Self::Interval(interval) => Some(format!("every {}", show_duration(interval.every))),
-            Self::Webhook(_) | Self::Manual => None,
+            Self::Webhook(_) | Self::Event(_) | Self::Manual => None,
         }
     }
 
@@ -151,6 +158,7 @@ impl TriggerKind {
             Self::Webhook(_) => "webhook",
             Self::Cron(_) => "cron",
             Self::Interval(_) => "interval",
+            Self::Event(_) => "event",
             Self::Manual => "manual",
         }
     }

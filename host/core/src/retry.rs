@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::outcome::{Failure, Outcome};
+use crate::outcome::Outcome;
 
 /// How often and how long a component's failed runs are tried again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RetryPolicy {
     /// The delay after the first failure; doubles with each further one.
     pub first: Duration,
@@ -17,6 +17,95 @@ pub struct RetryPolicy {
     pub within: Duration,
     /// The most attempts, if the manifest prefers a count.
     pub attempts: Option<u32>,
+    /// What differs for some endings. The first rule that fits counts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rules: Vec<RetryRule>,
+}
+
+/// An ending that a rule can be about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Ends {
+    /// The handler said so.
+    Failed,
+    /// The guest trapped.
+    Trapped,
+    /// It took too long.
+    OutOfTime,
+    /// It asked for too much memory.
+    OutOfMemory,
+    /// It used up a budget.
+    OverBudget,
+}
+
+impl Ends {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Failed, Self::Trapped, Self::OutOfTime, Self::OutOfMemory, Self::OverBudget];
+
+    /// The outcome's word.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Failed => "failed",
+            Self::Trapped => "trapped",
+            Self::OutOfTime => "out-of-time",
+            Self::OutOfMemory => "out-of-memory",
+            Self::OverBudget => "over-budget",
+        }
+    }
+}
+
+/// What differs from the policy for one kind of ending. What is not said is as the policy has it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RetryRule {
+    /// Which ending.
+    pub on: Ends,
+    /// Only failures of this name; with a `*` at its end, those that begin so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<String>,
+    /// Whether such a run is tried again at all, whatever the handler says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry: Option<bool>,
+    /// See [`RetryPolicy::first`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first: Option<Duration>,
+    /// See [`RetryPolicy::longest`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub longest: Option<Duration>,
+    /// See [`RetryPolicy::within`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub within: Option<Duration>,
+    /// The most attempts that end so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attempts: Option<u32>,
+}
+
+impl RetryRule {
+    fn fits(&self, outcome: &Outcome) -> bool {
+        if self.on.label() != outcome.label() {
+            return false;
+        }
+        match (&self.failure, outcome) {
+            (None, _) => true,
+            (Some(wanted), Outcome::Failed(failure)) => match wanted.strip_suffix('*') {
+                Some(begin) => failure.name.starts_with(begin),
+                None => failure.name == *wanted,
+            },
+            (Some(_), _) => false,
+        }
+    }
+
+    /// The policy as it is for what this rule is about.
+    fn over(&self, policy: &RetryPolicy) -> RetryPolicy {
+        let first = self.first.unwrap_or(policy.first);
+        RetryPolicy {
+            first,
+            longest: self.longest.unwrap_or(policy.longest).max(first),
+            within: self.within.unwrap_or(policy.within),
+            attempts: self.attempts.or(policy.attempts),
+            rules: Vec::new(),
+        }
+    }
 }
 
 impl Default for RetryPolicy {
@@ -26,6 +115,7 @@ impl Default for RetryPolicy {
             longest: Duration::from_secs(600),
             within: Duration::from_secs(24 * 3600),
             attempts: None,
+            rules: Vec::new(),
         }
     }
 }
@@ -62,6 +152,13 @@ pub enum NextStep {
     },
     /// It is `needs-decision`.
     Park,
+    /// It is `waiting` for a connection that lets no call through; the attempt does not count.
+    Hold {
+        /// The connection is not to be asked earlier.
+        at_least: Duration,
+        /// The upper end of the jitter.
+        delay: Duration,
+    },
     /// It is `queued` again after `delay`; the attempt does not count.
     Release {
         /// The upper end of the jitter.
@@ -78,22 +175,59 @@ pub fn next_step(policy: &RetryPolicy, progress: Progress, outcome: &Outcome) ->
         Outcome::Succeeded { .. } => NextStep::Finish,
         Outcome::Cancelled => NextStep::Cancel,
         Outcome::InDoubt { .. } => NextStep::Park,
+        Outcome::Held { back_in, .. } => held(policy, progress, *back_in, outcome),
         Outcome::HostFault { .. } => {
             NextStep::Release { delay: doubled(Duration::from_millis(200), progress.faults, Duration::from_secs(30)) }
         }
-        Outcome::Failed(Failure { retryable: false, .. }) => NextStep::DeadLetter { reason: outcome.reason() },
-        Outcome::Failed(failure) => retry(policy, progress, failure.retry_after.unwrap_or_default(), outcome),
-        Outcome::Trapped { .. }
+        Outcome::Failed(_)
+        | Outcome::Trapped { .. }
         | Outcome::OutOfTime { .. }
         | Outcome::OutOfMemory { .. }
-        | Outcome::OverBudget { .. } => {
-            if progress.hard >= 2 {
-                NextStep::DeadLetter { reason: outcome.reason() }
-            } else {
-                retry(policy, progress, Duration::ZERO, outcome)
-            }
-        }
+        | Outcome::OverBudget { .. } => ended_badly(policy, progress, outcome),
     }
+}
+
+fn ended_badly(policy: &RetryPolicy, progress: Progress, outcome: &Outcome) -> NextStep {
+    let rule = policy.rules.iter().find(|rule| rule.fits(outcome));
+    let dead = || NextStep::DeadLetter { reason: outcome.reason() };
+    if rule.is_some_and(|rule| rule.retry == Some(false)) {
+        return NextStep::DeadLetter { reason: format!("{} (retry.rules: not tried again)", outcome.reason()) };
+    }
+    let wanted = rule.and_then(|rule| rule.retry) == Some(true);
+    let counted = rule.and_then(|rule| rule.attempts);
+    let (at_least, made) = match outcome {
+        // What recorded and actual calls differ in is not mended by another attempt.
+        Outcome::Failed(failure) if !failure.retryable && (!wanted || failure.name == "non-determinism") => {
+            return dead();
+        }
+        Outcome::Failed(failure) => (failure.retry_after.unwrap_or_default(), progress.failed),
+        // One more attempt, unless a rule says otherwise.
+        _ if !wanted && progress.hard >= counted.unwrap_or(2) => return dead(),
+        _ => (Duration::ZERO, progress.hard),
+    };
+    if let Some(most) = counted
+        && made >= most
+    {
+        return NextStep::DeadLetter { reason: format!("{} (attempt {made} of {made})", outcome.reason()) };
+    }
+    match rule {
+        Some(rule) => {
+            // Counted above, by the rule's own measure.
+            let attempts = if counted.is_some() { None } else { policy.attempts };
+            retry(&RetryPolicy { attempts, ..rule.over(policy) }, progress, at_least, outcome)
+        }
+        None => retry(policy, progress, at_least, outcome),
+    }
+}
+
+/// No attempt was used up, but a run does not wait for ever for a connection that is gone.
+fn held(policy: &RetryPolicy, progress: Progress, back_in: Duration, outcome: &Outcome) -> NextStep {
+    let left = policy.within.saturating_sub(progress.age);
+    if left.is_zero() {
+        return NextStep::DeadLetter { reason: format!("{} (retry.for is {:?})", outcome.reason(), policy.within) };
+    }
+    let at_least = back_in.min(left);
+    NextStep::Hold { at_least, delay: (at_least + at_least / 10).min(left) }
 }
 
 fn retry(policy: &RetryPolicy, progress: Progress, at_least: Duration, outcome: &Outcome) -> NextStep {
@@ -127,7 +261,7 @@ pub fn jittered(at_least: Duration, delay: Duration, random: u64) -> Duration {
 mod tests {
     use super::*;
     use crate::limits::Limit;
-    use crate::outcome::TimeLimit;
+    use crate::outcome::{Failure, TimeLimit};
 
     fn failed(retryable: bool, retry_after: Option<u64>) -> Outcome {
         Outcome::Failed(Failure {
@@ -222,5 +356,83 @@ mod tests {
             assert!((Duration::from_secs(1)..=Duration::from_secs(2)).contains(&picked));
         }
         assert_eq!(jittered(Duration::ZERO, Duration::ZERO, 7), Duration::ZERO);
+    }
+
+    const ANY: RetryRule = RetryRule {
+        on: Ends::Failed,
+        failure: None,
+        retry: None,
+        first: None,
+        longest: None,
+        within: None,
+        attempts: None,
+    };
+
+    fn ruled(rules: Vec<RetryRule>) -> RetryPolicy {
+        RetryPolicy { rules, ..RetryPolicy::default() }
+    }
+
+    fn named(name: &str, retryable: bool) -> Outcome {
+        let Outcome::Failed(failure) = failed(retryable, None) else { panic!("it is a failure") };
+        Outcome::Failed(Failure { name: name.into(), ..failure })
+    }
+
+    #[test]
+    fn the_first_rule_that_fits_counts() {
+        let policy = ruled(vec![
+            RetryRule { failure: Some("Validation*".into()), retry: Some(false), ..ANY },
+            RetryRule { failure: Some("RateLimited".into()), first: Some(Duration::from_secs(60)), ..ANY },
+            RetryRule { attempts: Some(2), ..ANY },
+        ]);
+        dead(policy.clone(), after(1, 1), &named("ValidationError", true));
+        match next_step(&policy, after(9, 1), &named("RateLimited", true)) {
+            // Doubled eight times it would be longer than the longest.
+            NextStep::Retry { delay, .. } => assert_eq!(delay, Duration::from_secs(600)),
+            other => panic!("{other:?}"),
+        }
+        assert!(matches!(next_step(&policy, after(1, 1), &named("Other", true)), NextStep::Retry { .. }));
+        dead(policy.clone(), after(2, 1), &named("Other", true));
+        // The handler's own word holds where a rule does not overrule it.
+        dead(policy, after(1, 1), &named("RateLimited", false));
+    }
+
+    #[test]
+    fn a_rule_can_overrule_the_handler_but_not_a_divergence() {
+        let policy = ruled(vec![RetryRule { retry: Some(true), ..ANY }]);
+        assert!(matches!(next_step(&policy, after(5, 1), &named("Error", false)), NextStep::Retry { .. }));
+        dead(policy, after(1, 1), &named("non-determinism", false));
+    }
+
+    #[test]
+    fn rules_are_about_traps_and_limits_too() {
+        let trap = Outcome::Trapped { message: "unreachable".into(), frames: vec![] };
+        let hard = |hard| Progress { hard, ..Progress::default() };
+        let counted = |attempts| ruled(vec![RetryRule { on: Ends::Trapped, attempts: Some(attempts), ..ANY }]);
+        dead(counted(1), hard(1), &trap);
+        assert!(matches!(next_step(&counted(5), hard(4), &trap), NextStep::Retry { .. }));
+        dead(counted(5), hard(5), &trap);
+        let always = ruled(vec![RetryRule { on: Ends::Trapped, retry: Some(true), ..ANY }]);
+        assert!(matches!(next_step(&always, hard(50), &trap), NextStep::Retry { .. }));
+        // Another ending is not concerned.
+        dead(always, hard(2), &Outcome::OutOfMemory { limit_bytes: 1, wanted_bytes: 2 });
+    }
+
+    #[test]
+    fn a_held_run_comes_back_and_uses_nothing_up_until_its_time_is_over() {
+        let held = |seconds| Outcome::Held {
+            connection: "api".into(),
+            back_in: Duration::from_secs(seconds),
+            why: "10 calls in a row found it not well".into(),
+        };
+        let policy = RetryPolicy { attempts: Some(1), ..RetryPolicy::default() };
+        let hold = |at_least: u64, delay: u64| NextStep::Hold {
+            at_least: Duration::from_secs(at_least),
+            delay: Duration::from_secs(delay),
+        };
+        assert_eq!(next_step(&policy, after(1, 1), &held(60)), hold(60, 66));
+        // Not later than its last moment.
+        assert_eq!(next_step(&policy, after(1, 86_390), &held(60)), hold(10, 10));
+        let NextStep::DeadLetter { reason } = next_step(&policy, after(1, 86_400), &held(60)) else { panic!("alive") };
+        assert!(reason.contains("`api`") && reason.contains("retry.for"), "{reason}");
     }
 }

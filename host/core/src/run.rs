@@ -169,4 +169,25 @@ pub struct RunDetail {
     pub output: Option<Output>,
     /// Its attempts, oldest first.
     pub attempts_made: Vec<AttemptRecord>,
+    /// What people decided over its calls in doubt, oldest first.
+    pub decisions: Vec<DecisionRecord>,
+    /// The run that took its place, if it was started fresh.
+    pub fresh: Option<RunId>,
+}
+
+/// What a person decided over a call in doubt.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DecisionRecord {
+    /// When.
+    pub at: Timestamp,
+    /// The name of the token.
+    pub who: String,
+    /// `retry`, `skip` or `fail`.
+    pub decision: String,
+    /// The call; none if the decision was about all that were in doubt.
+    pub call: Option<u32>,
+    /// What the call was, or were.
+    pub what: String,
+    /// The result that was given for it, as the run page shows results.
+    pub result: Option<String>,
 }

@@ -11,6 +11,7 @@ mod generated {
             "jackfield:plugin/http": async | trappable,
             "jackfield:plugin/kv": async | trappable,
             "jackfield:plugin/config": async | trappable,
+            "jackfield:plugin/events": async | trappable,
             default: trappable,
         },
         exports: { default: async },

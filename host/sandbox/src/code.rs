@@ -20,7 +20,7 @@ use jackfield_core::gauntlet::crash_point;
 use wasmtime::component::Component;
 
 use crate::compile::cache::{Cache, Found};
-use crate::compile::{CompileError, CompileLimits, Compiler};
+use crate::compile::{CompileCost, CompileError, CompileLimits, Compiler};
 use crate::engine::Engine;
 use crate::gate::{self, GateLimits, Refusal};
 use crate::inspect::inspect;
@@ -56,6 +56,15 @@ impl fmt::Debug for CodeOptions {
             .field("loaded_max", &self.loaded_max)
             .finish_non_exhaustive()
     }
+}
+
+/// An artifact that was taken in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Added {
+    /// What it is.
+    pub inspection: Inspection,
+    /// What compiling it took; `None`: it was compiled already.
+    pub compiled: Option<CompileCost>,
 }
 
 /// Why there is no code for an artifact.
@@ -159,23 +168,25 @@ impl CodeStore {
     /// Takes an uploaded file in: gate, inspection, compilation, then its place on disk.
     ///
     /// The file is moved; when this fails it stays where it is. Returns once the artifact would survive a
-    /// power cut. Uploading what is there already is not an error.
+    /// power cut. Uploading what is there already is not an error. Functions compiled for a large component are kept
+    /// for the next one of the same `uploader`, and for nobody else's.
     ///
     /// # Errors
     ///
     /// [`CodeError::Refused`] says what is wrong with the upload; [`CodeError::Fault`] what with the host.
-    pub async fn add_artifact(&self, file: &Path) -> Result<Inspection, CodeError> {
+    pub async fn add_artifact(&self, file: &Path, uploader: &str) -> Result<Added, CodeError> {
         let inner = Arc::clone(&self.0);
         let from = file.to_owned();
         let (inspection, bytes) = blocking(move || inner.examine(&from)).await?;
         let digest = inspection.digest;
         // Loaded once here, because only the engine knows whether its pool can hold the component.
-        let component = Arc::clone(&self.0).ready(digest, Some(bytes)).await?;
+        let (component, compiled) =
+            Arc::clone(&self.0).ready(digest, Some((bytes, Digest::of(uploader.as_bytes())))).await?;
         let inner = Arc::clone(&self.0);
         let from = file.to_owned();
         blocking(move || inner.place(&from, &digest)).await?;
         lock(&self.0.loaded).put(digest, component, self.0.options.loaded_max);
-        Ok(inspection)
+        Ok(Added { inspection, compiled })
     }
 
     /// Inspects an artifact that is there.
@@ -214,13 +225,18 @@ impl CodeStore {
         self.load(digest).await.map(drop)
     }
 
+    /// Forgets the code in memory; what is on disk stays. Runs that have it loaded go on.
+    pub fn evict(&self, digest: Digest) {
+        lock(&self.0.loaded).components.remove(&digest);
+    }
+
     /// Removes an artifact and its code. Runs that have it loaded go on.
     ///
     /// # Errors
     ///
     /// [`CodeError::Fault`]: the files cannot be removed.
     pub async fn remove(&self, digest: Digest) -> Result<(), CodeError> {
-        lock(&self.0.loaded).components.remove(&digest);
+        self.evict(digest);
         let inner = Arc::clone(&self.0);
         blocking(move || {
             inner.cache.remove(&digest).map_err(|e| fault("remove", &inner.cache.path(&digest), &e))?;
@@ -250,6 +266,7 @@ impl CodeStore {
         let inner = Arc::clone(&self.0);
         let flight: Flight = Box::pin(async move {
             let answer = Arc::clone(&inner).ready(digest, None).await;
+            let answer = answer.map(|(component, _)| component);
             if let Ok(component) = &answer {
                 lock(&inner.loaded).put(digest, Arc::clone(component), inner.options.loaded_max);
             }
@@ -326,32 +343,79 @@ impl Inner {
         place().map_err(|e| fault("keep", &to, &e))
     }
 
-    /// Cache, else compiler, then the cache again: code that runs always comes through the cache's check.
-    async fn ready(self: Arc<Self>, digest: Digest, bytes: Option<Bytes>) -> Answer {
+    /// Cache, else compiler, then the cache again: code that runs always comes through the cache's check. An upload
+    /// brings its bytes, and whose it is.
+    async fn ready(
+        self: Arc<Self>,
+        digest: Digest,
+        upload: Option<(Bytes, Digest)>,
+    ) -> Result<(Arc<Component>, Option<CompileCost>), CodeError> {
         if let Some(component) = self.cached(digest).await? {
-            return Ok(component);
+            return Ok((component, None));
         }
         let slot = self.compiler.slot().await;
         // Somebody else may have had the slot for the same reason.
         if self.cache.has(&digest)
             && let Some(component) = self.cached(digest).await?
         {
-            return Ok(component);
+            return Ok((component, None));
         }
-        let wasm = match bytes {
-            Some(bytes) => bytes,
-            None => {
-                let inner = Arc::clone(&self);
-                blocking(move || inner.read(&digest)).await?
-            }
-        };
-        let code = self.compiler.compile(slot, wasm).await?;
         let inner = Arc::clone(&self);
-        blocking(move || inner.cache.keep(&digest, &code).map_err(|e| fault("keep", &inner.cache.path(&digest), &e)))
-            .await?;
-        self.cached(digest).await?.ok_or_else(|| {
-            CodeError::Fault(format!("compiled code of {digest} was gone or damaged right after it was written"))
+        let (wasm, owner) = match upload {
+            Some((bytes, owner)) => {
+                let owner = Compiler::keeps_functions(&bytes).then_some(owner);
+                (bytes, owner)
+            }
+            None => (blocking(move || inner.read(&digest)).await?, None),
+        };
+        let known = match owner {
+            Some(owner) => Some(Arc::clone(&self).functions(owner).await?),
+            None => None,
+        };
+        let size = wasm.len();
+        let compiled = self.compiler.compile(slot, wasm, known.clone()).await?;
+        let cost = compiled.cost;
+        tracing::info!(
+            artifact = %digest,
+            size,
+            code = compiled.code.len(),
+            cpu_ms = cost.cpu.as_millis(),
+            memory_mib = cost.memory_bytes >> 20,
+            "compiled"
+        );
+        let inner = Arc::clone(&self);
+        blocking(move || {
+            if let (Some(owner), Some(known)) = (owner, known)
+                && let Err(error) = inner.cache.keep_functions(&owner, &known, &compiled.functions)
+            {
+                // Only slower, the next time.
+                tracing::warn!(%error, "compiled functions cannot be kept");
+            }
+            let path = inner.cache.path(&digest);
+            inner.cache.keep(&digest, &compiled.code).map_err(|e| fault("keep", &path, &e))
         })
+        .await?;
+        let component = self.cached(digest).await?.ok_or_else(|| {
+            CodeError::Fault(format!("compiled code of {digest} was gone or damaged right after it was written"))
+        })?;
+        Ok((component, Some(cost)))
+    }
+
+    /// Functions compiled before for an uploader.
+    async fn functions(self: Arc<Self>, owner: Digest) -> Result<Bytes, CodeError> {
+        let known = blocking(move || match self.cache.functions(&owner) {
+            Ok(Ok(known)) => Ok(known),
+            Ok(Err(damage)) => {
+                (self.options.on_audit)(damage);
+                Ok(vec![])
+            }
+            Err(error) => {
+                // Only slower.
+                tracing::warn!(%error, "functions compiled before cannot be read");
+                Ok(vec![])
+            }
+        });
+        known.await.map(Bytes::from)
     }
 
     async fn cached(self: &Arc<Self>, digest: Digest) -> Result<Option<Arc<Component>>, CodeError> {

@@ -4,10 +4,12 @@
 //!
 //! The host never compiles in its own process: a component can make the compiler spend minutes of CPU and
 //! gigabytes of memory, or crash it. The process has one thread, 60 s of CPU, 1 GiB of memory, no files, no
-//! network and an empty environment; the host hands it the component and takes the code over two pipes.
+//! network and an empty environment; the host hands it the component and takes the code over two pipes. Of a large
+//! component it also hands over the functions compiled before for the same uploader, and takes the new ones.
 
 pub(crate) mod cache;
 mod confine;
+pub(crate) mod functions;
 mod worker;
 
 use std::ffi::OsString;
@@ -25,6 +27,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::engine::EngineOptions;
 use crate::gate::{Refusal, longer};
 
+use self::functions::{FUNCTIONS_BYTES_MAX, WORTH_IT_BYTES};
+
 pub use self::worker::worker_main;
 
 /// The hidden first argument that makes the binary a compile process: its `main` must then call
@@ -33,6 +37,8 @@ pub const WORKER_ARGUMENT: &str = "compile-worker";
 
 /// The most code taken from the process, in bytes. Large guests compile to two or three times their size.
 const CODE_BYTES_MAX: u64 = 256 << 20;
+/// The most that is taken in all, in bytes: the code and its length, and functions.
+const MADE_BYTES_MAX: u64 = CODE_BYTES_MAX + 8 + FUNCTIONS_BYTES_MAX as u64;
 /// The most that is read of what it says, in bytes.
 const WORDS_BYTES_MAX: u64 = 16 << 10;
 
@@ -76,6 +82,25 @@ pub(crate) struct Compiler {
     pub(crate) failpoint: Option<&'static str>,
 }
 
+/// What a component took to compile, of what [`CompileLimits`] allow.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CompileCost {
+    /// CPU time.
+    pub cpu: Duration,
+    /// Memory at the most, in bytes: all that was resident, the program's own pages too.
+    pub memory_bytes: u64,
+}
+
+/// What a compile process made.
+#[derive(Debug)]
+pub(crate) struct Compiled {
+    /// Code for the engine.
+    pub(crate) code: Vec<u8>,
+    /// Functions that were not known; see [`functions`]. None of a small component.
+    pub(crate) functions: Vec<u8>,
+    pub(crate) cost: CompileCost,
+}
+
 /// Leave to start one compile process.
 pub(crate) struct Slot(#[expect(dead_code, reason = "held, not read")] OwnedSemaphorePermit);
 
@@ -98,10 +123,22 @@ impl Compiler {
         Slot(permit.expect("the semaphore is never closed"))
     }
 
-    /// Compiles a component. Dropping the future kills the process.
-    pub(crate) async fn compile(&self, _slot: Slot, wasm: Bytes) -> Result<Vec<u8>, CompileError> {
-        let mut child = self.start()?;
-        match tokio::time::timeout(self.limits.wall, self.converse(&mut child, wasm)).await {
+    /// Whether functions are worth keeping for this component.
+    pub(crate) fn keeps_functions(wasm: &[u8]) -> bool {
+        wasm.len() >= WORTH_IT_BYTES
+    }
+
+    /// Compiles a component, with the functions that its uploader's earlier ones left, if it is worth it. Dropping
+    /// the future kills the process.
+    pub(crate) async fn compile(
+        &self,
+        _slot: Slot,
+        wasm: Bytes,
+        known: Option<Bytes>,
+    ) -> Result<Compiled, CompileError> {
+        let mut child = self.start(known.is_some())?;
+        let talk = self.converse(&mut child, wasm, known.unwrap_or_default());
+        match tokio::time::timeout(self.limits.wall, talk).await {
             Ok(answer) => answer,
             Err(_) => {
                 let _gone = child.kill().await;
@@ -113,10 +150,10 @@ impl Compiler {
         }
     }
 
-    fn start(&self) -> Result<Child, CompileError> {
+    fn start(&self, functions: bool) -> Result<Child, CompileError> {
         let mut command = Command::new(&self.exe);
         command
-            .args(self.arguments())
+            .args(self.arguments(functions))
             .env_clear()
             // With this allocator's default, a reservation would count as use against the memory limit.
             .env("MIMALLOC_ARENA_EAGER_COMMIT", "0")
@@ -128,20 +165,21 @@ impl Compiler {
         command.spawn().map_err(|e| CompileError::Fault(format!("cannot start {}: {e}", self.exe.display())))
     }
 
-    fn arguments(&self) -> Vec<OsString> {
+    fn arguments(&self, functions: bool) -> Vec<OsString> {
         #[cfg_attr(not(test), expect(unused_mut, reason = "tests add a failpoint"))]
         let mut arguments = vec![
             WORKER_ARGUMENT.into(),
             self.word.clone().into(),
             self.limits.cpu.as_secs().max(1).to_string().into(),
             self.limits.memory_bytes.to_string().into(),
+            if functions { worker::WITH_FUNCTIONS } else { "none" }.into(),
         ];
         #[cfg(test)]
         arguments.extend(self.failpoint.map(Into::into));
         arguments
     }
 
-    async fn converse(&self, child: &mut Child, wasm: Bytes) -> Result<Vec<u8>, CompileError> {
+    async fn converse(&self, child: &mut Child, wasm: Bytes, known: Bytes) -> Result<Compiled, CompileError> {
         let (Some(mut stdin), Some(stdout), Some(stderr)) =
             (child.stdin.take(), child.stdout.take(), child.stderr.take())
         else {
@@ -149,18 +187,21 @@ impl Compiler {
         };
         let write = async move {
             // It may end before it has read everything; how it ended says more than the broken pipe.
-            let _cut = stdin.write_all(&wasm).await;
+            let length = (known.len() as u64).to_le_bytes();
+            for part in [&length[..], &known, &wasm] {
+                let _cut = stdin.write_all(part).await;
+            }
             drop(stdin);
         };
-        let ((), code, words) = tokio::join!(write, all(stdout, CODE_BYTES_MAX), all(stderr, WORDS_BYTES_MAX));
+        let ((), made, words) = tokio::join!(write, all(stdout, MADE_BYTES_MAX), all(stderr, WORDS_BYTES_MAX));
         let fault = |e: std::io::Error| CompileError::Fault(e.to_string());
-        let (code, words) = (code.map_err(fault)?, words.map_err(fault)?);
+        let (made, words) = (made.map_err(fault)?, words.map_err(fault)?);
         let status = child.wait().await.map_err(fault)?;
-        self.judge(status, code, &String::from_utf8_lossy(&words.bytes))
+        self.judge(status, made, &String::from_utf8_lossy(&words.bytes))
     }
 
     /// What the end of the process means.
-    fn judge(&self, status: ExitStatus, code: Taken, words: &str) -> Result<Vec<u8>, CompileError> {
+    fn judge(&self, status: ExitStatus, made: Taken, words: &str) -> Result<Compiled, CompileError> {
         if let Some(problem) = words.lines().find_map(|line| line.strip_prefix(worker::NOT_CONFINED)) {
             tracing::warn!(problem, "the compile process runs without its system call filter");
         }
@@ -171,8 +212,9 @@ impl Compiler {
         let cpu = || too_dear(format!("{} s of CPU", self.limits.cpu.as_secs()));
         let memory = || too_dear(format!("{} MiB of memory", self.limits.memory_bytes >> 20));
         // Cut off by us: how the worker ended, writing into a closed pipe, says nothing more.
-        if code.cut {
-            return too_dear(format!("{} MiB of compiled code", CODE_BYTES_MAX >> 20));
+        let too_much = || too_dear(format!("{} MiB of compiled code", CODE_BYTES_MAX >> 20));
+        if made.cut {
+            return too_much();
         }
         if let Some(signal) = status.signal() {
             return match signal {
@@ -188,8 +230,11 @@ impl Compiler {
             };
         }
         match status.code().map(|code| u8::try_from(code).unwrap_or(u8::MAX)) {
-            Some(0) if code.bytes.is_empty() => Err(CompileError::Fault("it gave no code".to_owned())),
-            Some(0) => Ok(code.bytes),
+            Some(0) => match split(made.bytes, worker::read_used(words)) {
+                Some(compiled) if compiled.code.len() as u64 > CODE_BYTES_MAX => too_much(),
+                Some(compiled) => Ok(compiled),
+                None => Err(CompileError::Fault("it gave no code".to_owned())),
+            },
             Some(worker::REFUSED) => match worker::read_refusal(words) {
                 Some(refusal) => Err(CompileError::Refused(refusal)),
                 None => Err(CompileError::Fault(format!("it refused without a reason: {}", longer(words)))),
@@ -201,6 +246,18 @@ impl Compiler {
             _ => Err(CompileError::Fault(format!("it ended with {status}: {}", longer(words.trim())))),
         }
     }
+}
+
+/// Code and functions, as the process wrote them. `None`: no code, or not all of it.
+fn split(mut made: Vec<u8>, cost: CompileCost) -> Option<Compiled> {
+    let length = made.first_chunk::<8>().map(|length| u64::from_le_bytes(*length))?;
+    let end = usize::try_from(length).ok().filter(|length| *length > 0)?.checked_add(8)?;
+    if made.len() < end {
+        return None;
+    }
+    let functions = made.split_off(end);
+    made.drain(..8);
+    Some(Compiled { code: made, functions, cost })
 }
 
 /// What came through a pipe.
@@ -220,4 +277,4 @@ async fn all(pipe: impl AsyncRead + Unpin, limit: u64) -> std::io::Result<Taken>
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -17,7 +17,8 @@ use std::time::{Duration, Instant};
 use jackfield_core::limits::Limits;
 use wasmparser::WasmFeatures;
 use wasmtime::{
-    Config, Enabled, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig, Strategy, WasmBacktraceDetails,
+    CacheStore, Config, Enabled, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig, Strategy,
+    WasmBacktraceDetails,
 };
 
 /// How often guests can be interrupted.
@@ -216,9 +217,16 @@ fn running_config(options: &EngineOptions) -> Config {
     config
 }
 
-/// The compile process's engine: one thread, no pool, and it never runs what it compiles.
-pub(crate) fn compiling(options: &EngineOptions) -> Result<wasmtime::Engine, EngineFault> {
+/// The compile process's engine: one thread, no pool, and it never runs what it compiles. It asks `functions` for
+/// what was compiled before.
+pub(crate) fn compiling(
+    options: &EngineOptions,
+    functions: Option<Arc<dyn CacheStore>>,
+) -> Result<wasmtime::Engine, EngineFault> {
     let mut config = shared_config(options);
+    if let Some(functions) = functions {
+        config.enable_incremental_compilation(functions)?;
+    }
     config.parallel_compilation(false);
     config.allocation_strategy(InstanceAllocationStrategy::OnDemand);
     Ok(wasmtime::Engine::new(&config)?)

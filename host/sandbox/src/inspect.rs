@@ -11,13 +11,14 @@ use wasmparser::{ComponentTypeRef, KnownCustom, Parser, Payload, TypeBounds};
 use crate::gate::{Refusal, invalid, longer};
 
 /// The interfaces of `jackfield:plugin` a guest may import, and what each needs.
-const OURS: [(&str, Option<Capability>); 6] = [
+const OURS: [(&str, Option<Capability>); 7] = [
     ("types", None),
     ("run", None),
     ("log", None),
     ("config", Some(Capability::Config)),
     ("kv", Some(Capability::Kv)),
     ("http", Some(Capability::Http)),
+    ("events", Some(Capability::Events)),
 ];
 
 /// The interfaces of WASI 0.2 that are always linked: language runtimes import them whether their user

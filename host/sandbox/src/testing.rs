@@ -286,7 +286,7 @@ impl Cell {
 
     /// With memory made for each instance, and nothing that interrupts a loop.
     pub(crate) fn on_demand() -> Self {
-        Self::of(crate::engine::compiling(&EngineOptions::default()).expect("the engine starts"))
+        Self::of(crate::engine::compiling(&EngineOptions::default(), None).expect("the engine starts"))
     }
 
     fn of(engine: wasmtime::Engine) -> Self {

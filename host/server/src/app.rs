@@ -8,6 +8,7 @@ pub mod serve;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, OnceLock};
 
+use jackfield_core::bulk::Bulk;
 use jackfield_core::clock::{Clock, Rng, Timestamp};
 use jackfield_core::executor::Executor;
 use jackfield_core::intake::{Intake, Releases};
@@ -41,6 +42,8 @@ pub struct Host {
     pub intake: Arc<Intake>,
     /// Whoever runs what is due.
     pub executor: Arc<Executor>,
+    /// Whoever works through many dead letters.
+    pub bulk: Arc<Bulk>,
     /// Artifacts and their compiled code.
     pub code: Arc<CodeStore>,
     /// Guest logs.

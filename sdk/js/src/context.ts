@@ -2,6 +2,7 @@
 
 import { current, remainingMs } from "jackfield:plugin/run@0.1.0";
 import { Config } from "./config.ts";
+import { Events } from "./events.ts";
 import { Http } from "./http.ts";
 import { Kv } from "./kv.ts";
 import { log } from "./log.ts";
@@ -18,6 +19,8 @@ export class Context {
   readonly kv = new Kv();
   /** Settings of the integration in its environment. */
   readonly config = new Config();
+  /** New events, for whoever listens. */
+  readonly events = new Events();
   /** Lines kept with the run. */
   readonly log = log;
   #run: RunInfo | undefined;

@@ -17,6 +17,7 @@ export {
   Unavailable,
 } from "./error.ts";
 export { Attributes, type Event } from "./event.ts";
+export { type Draft, type DraftOptions, Events } from "./events.ts";
 export { type Handle, Handler, handler } from "./handler.ts";
 export { Http, type RequestOptions, Response, type Values } from "./http.ts";
 export { Batch, type Entry, Kv, type SetOptions } from "./kv.ts";

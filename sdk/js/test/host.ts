@@ -2,6 +2,7 @@
 
 import { runInNewContext } from "node:vm";
 import type * as config from "jackfield:plugin/config@0.1.0";
+import type * as events from "jackfield:plugin/events@0.1.0";
 import type * as http from "jackfield:plugin/http@0.1.0";
 import type * as kv from "jackfield:plugin/kv@0.1.0";
 import type * as log from "jackfield:plugin/log@0.1.0";
@@ -12,11 +13,12 @@ type Functions<T> = { -readonly [K in keyof T]?: T[K] };
 
 export const host: {
   config: Functions<typeof config>;
+  events: Functions<typeof events>;
   http: Functions<typeof http>;
   kv: Functions<typeof kv>;
   log: Functions<typeof log>;
   run: Functions<typeof run>;
-} = { config: {}, http: {}, kv: {}, log: {}, run: {} };
+} = { config: {}, events: {}, http: {}, kv: {}, log: {}, run: {} };
 
 /** Bytes as the engine's glue hands them in: of another realm. */
 export function foreign(text: string | readonly number[]): Uint8Array {

@@ -1,4 +1,5 @@
 /// <reference path="./interfaces/jackfield-plugin-config.d.ts" />
+/// <reference path="./interfaces/jackfield-plugin-events.d.ts" />
 /// <reference path="./interfaces/jackfield-plugin-handler.d.ts" />
 /// <reference path="./interfaces/jackfield-plugin-http.d.ts" />
 /// <reference path="./interfaces/jackfield-plugin-kv.d.ts" />
@@ -7,6 +8,7 @@
 /// <reference path="./interfaces/jackfield-plugin-types.d.ts" />
 declare module 'jackfield:plugin/integration@0.1.0' {
   export type * as JackfieldPluginConfig010 from 'jackfield:plugin/config@0.1.0'; // import jackfield:plugin/config@0.1.0
+  export type * as JackfieldPluginEvents010 from 'jackfield:plugin/events@0.1.0'; // import jackfield:plugin/events@0.1.0
   export type * as JackfieldPluginHttp010 from 'jackfield:plugin/http@0.1.0'; // import jackfield:plugin/http@0.1.0
   export type * as JackfieldPluginKv010 from 'jackfield:plugin/kv@0.1.0'; // import jackfield:plugin/kv@0.1.0
   export type * as JackfieldPluginLog010 from 'jackfield:plugin/log@0.1.0'; // import jackfield:plugin/log@0.1.0

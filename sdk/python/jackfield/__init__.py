@@ -49,6 +49,7 @@ from ._errors import (
     Unavailable,
 )
 from ._event import Attributes, Event
+from ._events import Draft, Events
 from ._http import Http, Response
 from ._kv import Batch, Entry, Kv
 from ._output import Output
@@ -60,8 +61,10 @@ __all__ = [
     "Batch",
     "Config",
     "Context",
+    "Draft",
     "Entry",
     "Event",
+    "Events",
     "Failure",
     "Http",
     "HttpStatus",

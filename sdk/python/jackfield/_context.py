@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields
 
 from ._config import Config
+from ._events import Events
 from ._host import interface
 from ._http import Http
 from ._kv import Kv
@@ -49,6 +50,8 @@ class Context:
     """Keys and values that outlive the run."""
     config: Config = field(default_factory=Config)
     """Settings of the integration in its environment."""
+    events: Events = field(default_factory=Events)
+    """New events, for whoever listens."""
 
     def run(self) -> RunInfo:
         """The run this call belongs to."""

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 # Manifest lines to edit, as the host itself proposes them.
 _EXAMPLES = {
     "config": 'config = ["repository"]',
+    "events": 'events = ["order.paid"]',
     "http": 'http = [{ connection = "github", methods = ["GET"], paths = ["/repos/**"] }]',
     "kv": 'kv = [{ prefix = "seen/" }]',
 }
@@ -50,7 +51,7 @@ def _find(name: str) -> ModuleType | None:
         return None
 
 
-_interfaces = {name: _find(name) for name in ("types", "run", "log", "config", "http", "kv")}
+_interfaces = {name: _find(name) for name in ("types", "run", "log", "config", "http", "kv", "events")}
 _err: Any = None
 with contextlib.suppress(ImportError):
     _err = importlib.import_module("componentize_py_types").Err

@@ -12,6 +12,7 @@ types: Any = _host._interfaces["types"]
 http: Any = _host._interfaces["http"]
 kv: Any = _host._interfaces["kv"]
 config: Any = _host._interfaces["config"]
+events: Any = _host._interfaces["events"]
 log: Any = _host._interfaces["log"]
 run: Any = _host._interfaces["run"]
 
@@ -51,4 +52,4 @@ class HostTest(unittest.TestCase):
         return made
 
 
-__all__ = ["HostTest", "_logging", "config", "err", "http", "kv", "log", "raw", "run", "types"]
+__all__ = ["HostTest", "_logging", "config", "err", "events", "http", "kv", "log", "raw", "run", "types"]

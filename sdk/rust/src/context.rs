@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::bindings::jackfield::plugin::run;
-use crate::{Config, Http, Kv};
+use crate::{Config, Events, Http, Kv};
 
 /// What a handler reaches the world by. What it may use of it is granted in the manifest.
 #[derive(Clone, Debug, Default)]
@@ -15,6 +15,8 @@ pub struct Context {
     pub kv: Kv,
     /// Settings of the integration in its environment.
     pub config: Config,
+    /// New events, for whoever listens.
+    pub events: Events,
 }
 
 impl Context {

@@ -17,7 +17,7 @@ gauntlet MODE [--cycles N] [--seed N] [--bug NAME] [--point NAME] [--json]
   g3      power cuts: what was not synced is gone (--cycles, 200)
   g4      a full disk, I/O errors, slow syncs (--cycles: rounds, 10)
   stops   SIGTERM during work (--cycles, 50)
-  bugs    seeds each bug that can be found here and looks for it (--bug: one)
+  bugs    seeds each bug that can be found here and looks for it, and for none as a control (--bug: one)
 ";
 
 struct Arguments {
@@ -96,17 +96,17 @@ async fn run(given: &Arguments) -> anyhow::Result<Verdict> {
 async fn every_bug(given: &Arguments) -> anyhow::Result<bool> {
     let mut all = true;
     let mut searches = Vec::new();
-    for bug in points::bugs() {
+    for bug in points::bugs().into_iter().chain([bugs::CONTROL.to_owned()]) {
         if given.bug.as_ref().is_some_and(|wanted| *wanted != bug)
             || (given.bug.is_none() && bugs::SIMULATED.contains(&bug.as_str()))
         {
             continue;
         }
         let search = bugs::search(&bug, given.seed).await?;
-        all &= search.cycles.is_some();
+        all &= search.cycles.is_some() == (bug != bugs::CONTROL);
         if !given.json {
             let cycles =
-                search.cycles.map_or_else(|| "NOT FOUND".into(), |cycles| format!("found after {cycles} cycles"));
+                search.cycles.map_or_else(|| "not found".into(), |cycles| format!("found after {cycles} cycles"));
             println!("{bug:<20} {cycles:<24} {:<10} {}", search.broke.join(" "), search.told);
         }
         searches.push(search);

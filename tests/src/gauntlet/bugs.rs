@@ -15,8 +15,12 @@ pub const CYCLES: u32 = 100;
 /// Cycles after which the evidence is judged.
 const LOOK: u32 = 10;
 
-/// Bugs that a host on one machine does not show to anybody outside: the simulation finds them.
-pub const SIMULATED: [&str; 2] = ["no-fencing", "no-argument-check"];
+/// Bugs that one host on one machine does not show to anybody outside, or not while it is asked what it does (which
+/// wakes it): the simulation finds them.
+pub const SIMULATED: [&str; 4] = ["no-fencing", "no-argument-check", "cron-key-missing", "lost-wake-up"];
+
+/// No bug at all: a search for it must find nothing.
+pub const CONTROL: &str = "none";
 
 /// What became of the search for one bug.
 #[derive(Clone, Debug, Serialize)]
@@ -37,7 +41,7 @@ pub struct Search {
 ///
 /// The gauntlet itself does not work.
 pub async fn search(bug: &str, seed: u64) -> anyhow::Result<Search> {
-    let plan = Plan { seed, bug: Some(bug.to_owned()), ..Plan::default() };
+    let plan = Plan { seed, bug: (bug != CONTROL).then(|| bug.to_owned()), ..Plan::default() };
     if bug == "sync-normal" {
         let verdict = modes::g3(plan, CYCLES, 0).await?;
         return Ok(found(bug, u32::try_from(verdict.figures.deaths).unwrap_or(CYCLES), &verdict));

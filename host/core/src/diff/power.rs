@@ -4,6 +4,7 @@
 
 use crate::grant::{Capability, Grants, HttpGrant, HttpTarget, KvGrant, PathPattern};
 use crate::ids::ConfigName;
+use crate::listen::TypePattern;
 
 /// Beyond so many, powers are compared as they are written: what one pattern means to another is not
 /// worked out for a manifest of thousands.
@@ -34,6 +35,8 @@ pub enum Power {
     },
     /// A setting that may be read.
     Config(ConfigName),
+    /// Events of these types that it may make.
+    Events(TypePattern),
 }
 
 impl Power {
@@ -41,7 +44,7 @@ impl Power {
     #[must_use]
     pub fn all_of(grants: &Grants) -> Vec<Self> {
         // Taken apart by name: a new kind of grant does not compile until it is listed here.
-        let Grants { http, kv, config, deny: _ } = grants;
+        let Grants { http, kv, config, events, deny: _ } = grants;
         let mut powers = Vec::new();
         for HttpGrant { target, methods, paths, redirects, retry_in_doubt } in http {
             for path in paths {
@@ -56,6 +59,7 @@ impl Power {
         }
         powers.extend(kv.iter().map(|KvGrant { prefix, write }| Self::Kv { prefix: prefix.clone(), write: *write }));
         powers.extend(config.iter().cloned().map(Self::Config));
+        powers.extend(events.iter().cloned().map(Self::Events));
         powers
     }
 
@@ -66,6 +70,7 @@ impl Power {
             Self::Http { .. } => Capability::Http,
             Self::Kv { .. } => Capability::Kv,
             Self::Config(_) => Capability::Config,
+            Self::Events(_) => Capability::Events,
         }
     }
 
@@ -81,6 +86,7 @@ impl Power {
                 longer.starts_with(prefix.as_str()) && (*write || !*writes)
             }
             (Self::Config(name), Self::Config(other)) => name == other,
+            (Self::Events(types), Self::Events(other)) => types.covers(other),
             _ => false,
         }
     }

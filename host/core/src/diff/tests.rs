@@ -67,6 +67,7 @@ fn shown(powers: &[Power]) -> Vec<String> {
             }
             Power::Kv { prefix, write } => format!("kv {prefix} {}", if *write { "write" } else { "read" }),
             Power::Config(name) => format!("config {name}"),
+            Power::Events(types) => format!("events {}", types.as_str()),
         })
         .collect()
 }
@@ -135,6 +136,7 @@ fn threat_094_new_powers_are_told_from_old_ones() {
     powers(r#"prefix = "seen/""#, r#"prefix = "seen/a/""#, &[], &["kv seen/a/ write"], &["kv seen/ write"]);
     powers(r#"prefix = "seen/""#, r#"prefix = "seen/", access = "read""#, &[], &["kv seen/ read"], &["kv seen/ write"]);
     powers(r#"["repository"]"#, r#"["repository", "team"]"#, &["config team"], &[], &[]);
+    powers(r#"config = ["repository"]"#, "config = [\"repository\"]\nevents = [\"a.*\"]", &["events a.*"], &[], &[]);
     powers(r#"config = ["repository"]"#, r#"deny = ["config"]"#, &[], &[], &["config repository"]);
 }
 

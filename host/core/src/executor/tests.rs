@@ -547,3 +547,35 @@ async fn threat_009_admission_keeps_the_sum_of_memory_limits_within_the_budget()
     let peak = u64::from(peak.load(Ordering::SeqCst));
     assert!(peak * limit <= budget && peak == 3, "{peak} attempts of {limit} bytes ran at once within {budget}");
 }
+
+/// Threat row 69: an attempt that reaches a call while the connection's breaker is open is not burnt; the run goes
+/// on from where it was once a probe is answered.
+#[tokio::test(flavor = "multi_thread")]
+async fn threat_069_a_held_attempt_is_not_burnt_and_the_run_goes_on_from_its_journal() {
+    let rig = Rig::new(options(false)).await;
+    rig.http.will([responds(201, "made")]);
+    rig.http.will((0..10).map(|_| responds(503, "down")));
+    let run = rig.accept("").await;
+    let begun = Arc::new(AtomicU32::new(0));
+    let counted = Arc::clone(&begun);
+    let sandbox = guest(move |hatch, _| {
+        counted.fetch_add(1, Ordering::SeqCst);
+        async move {
+            must!(hatch, "POST", "first");
+            // Ten in a row are answered 503: the breaker opens, and the eleventh is held.
+            for _ in 0..10 {
+                let _ = call(&hatch, "GET", "").await;
+            }
+            must!(hatch, "POST", "second");
+            succeeded()
+        }
+    });
+    let ended = until_ended(&rig, sandbox, run).await;
+    assert_eq!(ended.summary.state, RunState::Succeeded);
+    assert_eq!(begun.load(Ordering::SeqCst), 2, "held once");
+    let outcomes: Vec<_> = ended.attempts_made.iter().map(|attempt| attempt.outcome.as_str()).collect();
+    assert_eq!((outcomes, ended.summary.attempts), (vec!["succeeded"], 1));
+    // Served from the journal, the answers that were not successes too: it was an interruption, not a failure.
+    let replayed = ended.attempts_made[0].calls.iter().filter(|call| call.replayed).count();
+    assert_eq!((replayed, keys(&rig, "POST").len(), keys(&rig, "GET").len()), (11, 2, 10));
+}

@@ -13,6 +13,7 @@ use crate::ids::ConnectionName;
 use crate::journal::{Class, LookUp, Verdict, What};
 use crate::metrics::CallResult;
 use crate::outside::Linked;
+use crate::pace::{self, Gate, Permit};
 use crate::ports::http::{Http, HttpAnswer, HttpCall, HttpError, HttpFailure, HttpRequest, HttpResponse};
 
 /// How often a call in doubt that may be repeated is made, in all.
@@ -30,6 +31,8 @@ struct Checked {
     class: Class,
     redirects: u32,
     by: By,
+    /// Of a connection: what is shared by all runs that use it.
+    gate: Option<Arc<Gate>>,
 }
 
 /// Which grant allowed it: asked again for each hop of a redirect.
@@ -139,6 +142,7 @@ impl Hatch {
             }
             None => self.find_by_url(&request.url)?,
         };
+        let gate = linked.and_then(|linked| linked.gate.clone());
         let (grant, port, by) = match (name, linked) {
             (Some(name), Some(linked)) => {
                 let Some(grant) = self.grants.http_by_connection(&name, method, &path) else {
@@ -172,6 +176,7 @@ impl Hatch {
             url,
             path,
             by,
+            gate,
         })
     }
 
@@ -201,6 +206,11 @@ impl Hatch {
         let Some((Ok(_one), Ok(_other))) = within(&*self.outside.clock, self.time_left(), both).await else {
             let text = "too many calls of this integration are in flight (limits.in_flight)";
             return Ok((Verdict::NotExecuted, Err(HttpError::Unavailable(text.into()))));
+        };
+        // Before the intent: a call that is held was never about to be sent.
+        let mut permit = match &checked.gate {
+            Some(gate) => Some(self.enter(gate).await?),
+            None => None,
         };
         if begun.class != Class::Read && !begun.interrupted && !bug(Bug::NoIntent) {
             self.intend(begun).await?;
@@ -238,6 +248,9 @@ impl Hatch {
             if let Ok(response) = &came {
                 self.received.fetch_add(response.body.len() as u64, std::sync::atomic::Ordering::Relaxed);
             }
+            if let Some(permit) = permit.take() {
+                permit.report(pace::health(&came), pace::retry_after(&came, &*self.outside.clock));
+            }
             let verdict = verdict(&came);
             let pause = FIRST_PAUSE * 2_u32.pow(tried - 1);
             let left = ends.saturating_sub(self.outside.clock.monotonic());
@@ -245,6 +258,25 @@ impl Hatch {
                 return Ok((verdict, answer(came, begun.class)));
             }
             self.outside.clock.sleep(pause).await;
+            if let Some(gate) = &checked.gate {
+                // Held now, after it was sent: what came is what there is to say.
+                match gate.enter(left.saturating_sub(pause)).await {
+                    Ok(again) => permit = Some(again),
+                    Err(_) => return Ok((verdict, answer(came, begun.class))),
+                }
+            }
+        }
+    }
+
+    /// Leave of the connection for a call that was not sent yet.
+    async fn enter(&self, gate: &Arc<Gate>) -> Result<Permit, Stop> {
+        match gate.enter(self.time_left()).await {
+            Ok(permit) => Ok(permit),
+            Err(held) => Err(self.end(Stop::Held {
+                connection: gate.connection().clone(),
+                back_in: held.back_in,
+                why: held.why.to_string(),
+            })),
         }
     }
 

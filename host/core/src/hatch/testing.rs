@@ -249,7 +249,7 @@ impl Rig {
         let component = Component {
             source: "main.wasm".into(),
             limits: options.limits,
-            retry: options.retry,
+            retry: options.retry.clone(),
             grants: options.grants.clone(),
             build: None,
             durability: Default::default(),
@@ -258,7 +258,12 @@ impl Rig {
             name: name("demo"),
             description: String::new(),
             connections: [(name("api"), "http".to_owned())].into(),
-            triggers: vec![Trigger { name: name("go"), component: name("main"), kind: TriggerKind::Manual }],
+            triggers: vec![Trigger {
+                name: name("go"),
+                component: name("main"),
+                kind: TriggerKind::Manual,
+                order: None,
+            }],
             components: [(name("main"), component)].into(),
         };
         (Self { folder, store, outside, intake, http, metrics, logs, options, far, rng }, manifest)

@@ -3,6 +3,7 @@
 use super::testing::{Rig, hatch, name, responds};
 use super::*;
 use crate::grant::{HttpGrant, HttpTarget, KvGrant};
+use crate::ports::events::{Draft, EventsError};
 use crate::ports::http::{HttpAnswer, HttpCall, HttpError};
 use crate::ports::kv::{Assignment, KvCall, KvError};
 
@@ -21,6 +22,7 @@ fn grants() -> Grants {
         ],
         kv: vec![KvGrant { prefix: "seen/".into(), write: true }, KvGrant { prefix: "old/".into(), write: false }],
         config: vec![name("repository")],
+        events: vec!["order.*".parse().unwrap()],
         deny: vec![],
     }
 }
@@ -155,6 +157,75 @@ async fn keys_outside_the_grant_are_refused_and_reads_do_not_grant_writes() {
         let answer = hatch.kv(hatch.number().unwrap(), "default", bad).await.unwrap();
         assert!(matches!(answer, Err(KvError::Invalid(_))), "{answer:?}");
     }
+}
+
+fn draft(event_type: &str) -> Draft {
+    Draft {
+        id: None,
+        event_type: event_type.into(),
+        subject: None,
+        content_type: None,
+        schema: None,
+        extensions: vec![],
+        data: serde_bytes::ByteBuf::new(),
+        delay_seconds: 0,
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn events_are_emitted_by_grant_and_within_limits() {
+    let (_rig, hatch) = a_hatch().await;
+    let emit = async |drafts: Vec<Draft>| hatch.emit(hatch.number().unwrap(), drafts).await.unwrap();
+    assert_eq!(emit(vec![draft("order.paid"), draft("order.sent")]).await.unwrap().len(), 2);
+    assert_eq!(emit(vec![]).await, Ok(vec![]));
+    let refused = emit(vec![draft("order.paid"), draft("invoice.sent")]).await;
+    assert_eq!(refused, Err(EventsError::AccessDenied("events = [\"invoice.sent\"]".into())));
+    let mut twice = draft("order.paid");
+    twice.extensions = vec![("a".into(), "1".into()), ("a".into(), "2".into())];
+    let named = |name: &str| Draft { extensions: vec![(name.into(), "x".into())], ..draft("order.paid") };
+    for bad in [
+        draft(""),
+        draft("a b"),
+        draft("jackfield.run.succeeded"),
+        Draft { id: Some(String::new()), ..draft("order.paid") },
+        Draft { subject: Some("a\n".into()), ..draft("order.paid") },
+        Draft { delay_seconds: u32::MAX, ..draft("order.paid") },
+        named("Region"),
+        named("subject"),
+        twice,
+    ] {
+        let answer = emit(vec![bad.clone()]).await;
+        assert!(matches!(answer, Err(EventsError::Invalid(_))), "{bad:?}: {answer:?}");
+    }
+    assert!(matches!(emit(vec![draft("order.paid"); 101]).await, Err(EventsError::Invalid(_))));
+    let sized = |bytes: usize| Draft { data: serde_bytes::ByteBuf::from(vec![0; bytes]), ..draft("order.paid") };
+    assert!(matches!(emit(vec![sized(1 << 20)]).await, Err(EventsError::TooLarge(_))));
+    assert!(matches!(emit(vec![sized(900 << 10); 5]).await, Err(EventsError::TooLarge(_))));
+    assert!(emit(vec![sized(900 << 10); 4]).await.is_ok());
+    let shown = hatch.closing();
+    assert_eq!(shown.calls[0].what, "emit order.paid and 1 more");
+    assert_eq!(shown.calls[0].result, "accepted, 0 runs");
+    assert_eq!(shown.refused.as_deref(), Some("events emit order.paid and 1 more: events = [\"invoice.sent\"]"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn p2_a_repeated_attempt_does_not_emit_again() {
+    let (mut rig, first) = a_hatch().await;
+    let once = first.emit(first.number().unwrap(), vec![draft("order.paid")]).await.unwrap();
+    drop(first);
+    for _ in 0..2 {
+        rig = rig.reopen().await;
+        let claim = rig.claim().await;
+        let hatch = rig.hatch(&claim).await;
+        let again = hatch.emit(hatch.number().unwrap(), vec![draft("order.paid")]).await.unwrap();
+        assert_eq!(again, once);
+        assert_eq!(hatch.closing().replayed, 1);
+    }
+    let claim = rig.reopen().await;
+    let claimed = claim.claim().await;
+    let hatch = claim.hatch(&claimed).await;
+    let other = hatch.emit(hatch.number().unwrap(), vec![draft("order.sent")]).await;
+    assert!(matches!(other, Err(Stop::NonDeterminism(_))), "{other:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

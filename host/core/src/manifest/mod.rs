@@ -4,15 +4,17 @@
 //! what an environment must have for it.
 
 mod fields;
+mod listen;
 mod node;
 mod problems;
 mod read;
+mod retry;
 mod units;
 mod verify;
 mod write;
 
 pub use problems::{Problem, Problems};
-pub(crate) use units::show_duration;
+pub(crate) use units::{duration as read_duration, show_duration};
 pub use write::to_json;
 pub(crate) use write::{component_settings, trigger_settings};
 

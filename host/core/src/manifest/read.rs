@@ -8,7 +8,7 @@ use url::Url;
 use super::Problem;
 use super::fields::{At, Complaints, Fields, Place, did_you_mean};
 use super::node::{Node, Value};
-use super::verify;
+use super::{listen, verify};
 use crate::grant::{Capability, Grants, HttpGrant, HttpTarget, KvGrant, PathPattern};
 use crate::ids::{ComponentName, ConnectionName, TriggerName, shown};
 use crate::limits::{KV_KEY_BYTES, Limits};
@@ -16,15 +16,17 @@ use crate::release::verify::Piece;
 use crate::release::{
     Build, Component, Cron, Durability, Interval, Manifest, Misfire, Overlap, Trigger, TriggerKind, Verify, Webhook,
 };
-use crate::retry::RetryPolicy;
 use crate::schedule::{self, Schedule};
 
 pub(super) const ROOT: &[&str] = &["manifest_version", "integration", "connections", "trigger", "component"];
 pub(super) const INTEGRATION: &[&str] = &["name", "description"];
 pub(super) const CONNECTION: &[&str] = &["kind"];
-pub(super) const WEBHOOK: &[&str] = &["name", "kind", "component", "verify", "respond", "id_header", "rate"];
+pub(super) const WEBHOOK: &[&str] =
+    &["name", "kind", "component", "verify", "respond", "id_header", "rate", "order_by", "on_dead_letter"];
 pub(super) const CRON: &[&str] = &["name", "kind", "component", "schedule", "timezone", "misfire", "overlap"];
 pub(super) const INTERVAL: &[&str] = &["name", "kind", "component", "every", "misfire", "overlap"];
+pub(super) const EVENT: &[&str] =
+    &["name", "kind", "component", "types", "sources", "attributes", "order_by", "on_dead_letter"];
 pub(super) const MANUAL: &[&str] = &["name", "kind", "component"];
 pub(super) const MISFIRE: &[&str] = &["all"];
 pub(super) const VERIFY: &[&str] =
@@ -45,15 +47,14 @@ pub(super) const LIMITS: &[&str] = &[
     "in_flight",
     "journal",
 ];
-pub(super) const RETRY: &[&str] = &["first", "longest", "for", "attempts"];
-pub(super) const GRANTS: &[&str] = &["http", "kv", "config", "deny"];
+pub(super) const GRANTS: &[&str] = &["http", "kv", "config", "events", "deny"];
 pub(super) const HTTP: &[&str] = &["connection", "url", "methods", "paths", "redirects", "in_doubt"];
 pub(super) const KV: &[&str] = &["prefix", "access"];
 pub(super) const BUILD: &[&str] = &["command", "watch"];
 
 /// Trigger kinds of this version, and those that are to come.
-const KINDS: [&str; 4] = ["webhook", "cron", "interval", "manual"];
-const KINDS_TO_COME: [&str; 9] = ["kafka", "nats", "amqp", "mqtt", "redis", "postgres", "file", "object", "event"];
+const KINDS: [&str; 5] = ["webhook", "cron", "interval", "event", "manual"];
+const KINDS_TO_COME: [&str; 8] = ["kafka", "nats", "amqp", "mqtt", "redis", "postgres", "file", "object"];
 
 pub(super) const DEFAULT_RATE_PER_SECOND: u32 = 50;
 pub(super) const DEFAULT_BURST: u32 = 100;
@@ -62,7 +63,6 @@ pub(super) const DEFAULT_ZONE: &str = "UTC";
 pub(super) const MOST_MISSED: u32 = 1_000;
 
 const LONGEST_TEXT: usize = 4096;
-const LONGEST_RETRY: Duration = Duration::from_secs(365 * 24 * 3600);
 
 /// Reads a whole manifest.
 ///
@@ -169,7 +169,7 @@ impl Reader {
         let source = self.complaints.required(&fields, "source", "source = \"dist/sync.wasm\"");
         let source = source.and_then(|at| self.source(&at));
         let limits = fields.get("limits").map(|at| self.limits(&at)).unwrap_or_default();
-        let retry = fields.get("retry").map(|at| self.retry(&at)).unwrap_or_default();
+        let retry = fields.get("retry").map(|at| super::retry::policy(&mut self.complaints, &at)).unwrap_or_default();
         let grants = fields.get("grants").map(|at| self.grants(&at)).unwrap_or_default();
         let build = fields.get("build").and_then(|at| self.build(&at));
         let durability = fields.get("durability");
@@ -210,28 +210,6 @@ impl Reader {
         limits
     }
 
-    fn retry(&mut self, at: &At<'_>) -> RetryPolicy {
-        let mut retry = RetryPolicy::default();
-        let Some(fields) = self.complaints.fields(at, RETRY) else { return retry };
-        let c = &mut self.complaints;
-        let some = Duration::from_millis(1)..=LONGEST_RETRY;
-        set(&mut retry.first, &fields, "first", |at| c.duration(at, some.clone()));
-        set(&mut retry.longest, &fields, "longest", |at| c.duration(at, some.clone()));
-        set(&mut retry.within, &fields, "for", |at| c.duration(at, Duration::ZERO..=LONGEST_RETRY));
-        retry.attempts = fields.get("attempts").and_then(|at| c.whole(&at, 1..=1_000_000));
-        if retry.first > retry.longest
-            && let Some(at) = fields.get("first").or_else(|| fields.get("longest"))
-        {
-            let (first, longest) =
-                (super::units::show_duration(retry.first), super::units::show_duration(retry.longest));
-            c.say(
-                &at.place,
-                format_args!("does not fit: `first` is {first} and `longest` is {longest}; delays only grow"),
-            );
-        }
-        retry
-    }
-
     fn build(&mut self, at: &At<'_>) -> Option<Build> {
         let fields = self.complaints.fields(at, BUILD)?;
         let command = self.complaints.required(&fields, "command", "command = \"cargo build --release\"");
@@ -249,6 +227,8 @@ impl Reader {
         grants.http = list(self, "http").iter().filter_map(|at| self.http_grant(at)).collect();
         grants.kv = list(self, "kv").iter().filter_map(|at| self.kv_grant(at)).collect();
         grants.config = list(self, "config").iter().filter_map(|at| self.complaints.parsed(at)).collect();
+        grants.events =
+            list(self, "events").iter().filter_map(|at| listen::granted(&mut self.complaints, at)).collect();
         let granted = grants.clone();
         for at in list(self, "deny") {
             let Some(denied) = self.complaints.parsed::<Capability>(&at) else { continue };
@@ -384,6 +364,7 @@ impl Reader {
             "webhook" => WEBHOOK,
             "cron" => CRON,
             "interval" => INTERVAL,
+            "event" => EVENT,
             _ => MANUAL,
         };
         let fields = self.complaints.fields(&at, known)?;
@@ -413,9 +394,11 @@ impl Reader {
             "webhook" => TriggerKind::Webhook(self.webhook(&fields)?),
             "cron" => TriggerKind::Cron(self.cron(&fields)?),
             "interval" => TriggerKind::Interval(self.interval(&fields)?),
+            "event" => TriggerKind::Event(listen::read(&mut self.complaints, &fields)?),
             _ => TriggerKind::Manual,
         };
-        Some(Trigger { name: name?, component: component?, kind })
+        let order = listen::order(&mut self.complaints, &fields);
+        Some(Trigger { name: name?, component: component?, kind, order })
     }
 
     /// The trigger's place, spoken of by its name if it has one.

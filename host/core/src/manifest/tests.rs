@@ -48,6 +48,7 @@ http = [
 ]
 kv = [{ prefix = "seen/" }, { prefix = "", access = "read" }]
 config = ["repository"]
+events = ["request.opened", "request.*.closed"]
 
 [component.sync.build]
 command = "npm run build"
@@ -73,6 +74,16 @@ component = "sync"
 every = "90s"
 misfire = "skip"
 overlap = "allow"
+
+[[trigger]]
+name = "opened"
+kind = "event"
+component = "quiet"
+types = ["request.opened", "jackfield.run.dead-lettered"]
+sources = ["/integrations/*"]
+attributes = { region = "eu", subject = "FR-*" }
+order_by = "subject"
+on_dead_letter = "block"
 "#;
 
 /// The least that is a manifest, with lines added to its component.
@@ -113,6 +124,13 @@ fn a_whole_manifest_is_read() {
     assert_eq!(url.target, HttpTarget::Url("https://api.example.com/v1".parse().unwrap()));
     assert!(sync.grants.kv("seen/1", true) && !sync.grants.kv("other", true) && sync.grants.kv("other", false));
     assert!(sync.grants.config("repository"));
+    assert!(sync.grants.events("request.opened") && sync.grants.events("request.7.closed"));
+    assert!(!sync.grants.events("request.closed") && !sync.grants.events("jackfield.run.succeeded"));
+    let TriggerKind::Event(listen) = &manifest.triggers[4].kind else { panic!("{:?}", manifest.triggers) };
+    assert_eq!((listen.types.len(), listen.sources.len(), listen.attributes.len()), (2, 1, 2));
+    assert!(listen.hears_the_host());
+    let order = manifest.triggers[4].order.as_ref().unwrap();
+    assert_eq!((order.by.as_str(), order.block), ("subject", true));
     assert_eq!(sync.build.as_ref().unwrap().watch, ["src/**"]);
     let quiet = &manifest.components[&"quiet".parse().unwrap()];
     assert_eq!(quiet.grants.deny, [Capability::Http, Capability::Kv]);
@@ -126,8 +144,40 @@ fn defaults_fill_what_is_left_out() {
     assert_eq!((&webhook.verify, webhook.respond, &webhook.id_header), (&Verify::Token, false, &None));
     assert_eq!((webhook.rate_per_second, webhook.burst), (50, 100));
     let sync = &manifest.components[&"sync".parse().unwrap()];
-    assert_eq!((sync.limits, sync.retry), (Limits::default(), crate::retry::RetryPolicy::default()));
+    assert_eq!((sync.limits, &sync.retry), (Limits::default(), &crate::retry::RetryPolicy::default()));
     assert!(!sync.grants.mentions(Capability::Http));
+}
+
+#[test]
+fn what_is_said_of_events_is_checked() {
+    let bad = |line, instead, key, says: &[&str]| bad(line, instead, key, says);
+    let types = "types = [\"request.opened\", \"jackfield.run.dead-lettered\"]\n";
+    bad(types, "types = []\n", "trigger.opened.types", &["an empty list"]);
+    bad(types, "types = [\"request.\"]\n", "trigger.opened.types[0]", &["an empty part"]);
+    bad(types, "types = [\"req*\"]\n", "trigger.opened.types[0]", &["a whole part between dots"]);
+    bad(
+        "sources = [\"/integrations/*\"]",
+        "sources = [\"shop\"]",
+        "trigger.opened.sources[0]",
+        &["must start with `/`"],
+    );
+    bad("region = \"eu\"", "Region = \"eu\"", "trigger.opened.attributes.Region", &["lower-case letters and digits"]);
+    bad("region = \"eu\"", "type = \"eu\"", "trigger.opened.attributes.type", &["what `types` is for"]);
+    bad("region = \"eu\"", "region = \"e*u\"", "trigger.opened.attributes.region", &["stands at the end"]);
+    bad(
+        "order_by = \"subject\"",
+        "order_by = \"data.id\"",
+        "trigger.opened.order_by",
+        &["orders nothing", "meta.x-customer"],
+    );
+    bad("order_by = \"subject\"\n", "", "trigger.opened.on_dead_letter", &["write `order_by` too"]);
+    bad("on_dead_letter = \"block\"", "on_dead_letter = \"stop\"", "trigger.opened.on_dead_letter", &["go-on, block"]);
+    bad(
+        "events = [\"request.opened\"",
+        "events = [\"jackfield.run.succeeded\"",
+        "component.sync.grants.events[0]",
+        &["the host's own"],
+    );
 }
 
 #[test]
@@ -287,7 +337,7 @@ fn bad_triggers_are_named() {
         "kind = \"manual\"",
         "kind = \"kafka\"",
         &format!("{key}.kind"),
-        &["`kafka`", "does not have yet", "webhook, cron, interval, manual"],
+        &["`kafka`", "does not have yet", "webhook, cron, interval, event, manual"],
     );
     bad("kind = \"manual\"", "kind = \"manaul\"", &format!("{key}.kind"), &["did you mean `manual`?"]);
     bad("name = \"by-hand\"", "name = \"announced\"", "trigger.announced.name", &["taken by another trigger"]);
@@ -397,7 +447,7 @@ fn bad_schedules_are_named() {
     let line = "schedule = \"*/5 * * * *\"";
     let found = problems(&WHOLE.replace(line, "schedule = \"0 25 * * *\""));
     assert_eq!(found[0].text, "trigger `sweep`: schedule `0 25 * * *` has hour 25; hours are 0 to 23");
-    assert_eq!((found[0].line, found[0].key.as_str()), (Some(50), "trigger.sweep.schedule"));
+    assert_eq!((found[0].line, found[0].key.as_str()), (Some(51), "trigger.sweep.schedule"));
     bad(line, "schedule = \"0 0 30 2 *\"", "trigger.sweep.schedule", &["`0 0 30 2 *` never comes"]);
     let found = problems(&WHOLE.replace(line, ""));
     assert_eq!(found[0].text, "trigger `sweep`: schedule is missing: write `schedule = \"*/5 * * * *\"`");
@@ -441,7 +491,7 @@ fn unknown_keys_are_named_with_a_suggestion() {
     bad("respond = true", "repsond = true", "trigger.announced.repsond", &["did you mean `respond`?"]);
     bad("memory = \"64MiB\"", "memroy = \"64MiB\"", "component.sync.limits.memroy", &["did you mean `memory`?"]);
     bad("description = ", "colour = ", "integration.colour", &["there are name, description"]);
-    bad("config = [", "sql = [", "component.sync.grants.sql", &["there are http, kv, config, deny"]);
+    bad("config = [", "sql = [", "component.sync.grants.sql", &["there are http, kv, config, events, deny"]);
 }
 
 #[test]
@@ -534,6 +584,7 @@ fn the_schema_names_the_keys_that_are_read() {
         ("webhook", read::WEBHOOK),
         ("cron", read::CRON),
         ("interval", read::INTERVAL),
+        ("event", read::EVENT),
         ("misfire_all", read::MISFIRE),
         ("manual", read::MANUAL),
         ("verify", read::VERIFY),
@@ -541,7 +592,8 @@ fn the_schema_names_the_keys_that_are_read() {
         ("rate", read::RATE),
         ("component", read::COMPONENT),
         ("limits", read::LIMITS),
-        ("retry", read::RETRY),
+        ("retry", super::retry::RETRY),
+        ("retry_rule", super::retry::RULE),
         ("grants", read::GRANTS),
         ("http", read::HTTP),
         ("kv", read::KV),
@@ -591,6 +643,7 @@ fn toml_like() -> impl Strategy<Value = String> {
             read::WEBHOOK,
             read::CRON,
             read::INTERVAL,
+            read::EVENT,
             read::COMPONENT,
             read::LIMITS,
             read::GRANTS,
@@ -609,6 +662,9 @@ fn toml_like() -> impl Strategy<Value = String> {
         "\"webhook\"",
         "\"cron\"",
         "\"interval\"",
+        "\"event\"",
+        "[\"order.*\"]",
+        "\"subject\"",
         "\"*/5 * * * *\"",
         "{ all = 3 }",
         "[]",

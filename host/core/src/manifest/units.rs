@@ -23,7 +23,7 @@ pub(super) fn size(text: &str) -> Result<u64, String> {
 /// # Errors
 ///
 /// What to write instead.
-pub(super) fn duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     parse(text, &DURATIONS)
         .map(Duration::from_millis)
         .ok_or_else(|| "is not a duration: write a whole number and ms, s, m, h or d, like `30s`".into())

@@ -6,9 +6,9 @@ use super::read::{DEFAULT_BURST, DEFAULT_RATE_PER_SECOND, DEFAULT_ZONE};
 use super::units::{show_duration, show_size};
 use crate::grant::{Grants, HttpTarget};
 use crate::limits::Limits;
+use crate::listen::Listen;
 use crate::release::verify::{Algorithm, Choice as _, Encoding, SignedText, SignedTime, TimeFormat};
 use crate::release::{Component, Durability, Manifest, Misfire, Overlap, Trigger, TriggerKind, Verify};
-use crate::retry::RetryPolicy;
 
 /// The manifest in the form it is written in, as JSON: [`super::parse_json`] reads it back unchanged.
 #[must_use]
@@ -75,7 +75,7 @@ fn settings(component: &Component, usual: &Component) -> Table {
     let mut out = Table::default();
     out.put("source", component.source.as_str());
     out.put_filled("limits", limits(&component.limits, &usual.limits));
-    out.put_filled("retry", retry(&component.retry, &usual.retry));
+    out.put_filled("retry", Table(super::retry::write(&component.retry, &usual.retry)));
     out.put_changed("durability", (component.durability, usual.durability), Durability::label);
     if let Some(build) = &component.build {
         let mut table = Table::default();
@@ -99,15 +99,6 @@ fn limits(limits: &Limits, usual: &Limits) -> Table {
     out.put_changed("calls", (limits.calls, usual.calls), Value::from);
     out.put_changed("in_flight", (limits.in_flight, usual.in_flight), Value::from);
     out.put_changed("journal", (limits.journal_bytes, usual.journal_bytes), show_size);
-    out
-}
-
-fn retry(retry: &RetryPolicy, usual: &RetryPolicy) -> Table {
-    let mut out = Table::default();
-    out.put_changed("first", (retry.first, usual.first), show_duration);
-    out.put_changed("longest", (retry.longest, usual.longest), show_duration);
-    out.put_changed("for", (retry.within, usual.within), show_duration);
-    out.put_changed("attempts", (retry.attempts, usual.attempts), Value::from);
     out
 }
 
@@ -143,6 +134,8 @@ fn grants(grants: &Grants) -> Table {
     out.put_unless(kv.is_empty(), "kv", kv);
     let config: Vec<&str> = grants.config.iter().map(|name| name.as_str()).collect();
     out.put_unless(config.is_empty(), "config", config);
+    let events: Vec<&str> = grants.events.iter().map(|types| types.as_str()).collect();
+    out.put_unless(events.is_empty(), "events", events);
     let deny: Vec<&str> = grants.deny.iter().map(|capability| capability.name()).collect();
     out.put_unless(deny.is_empty(), "deny", deny);
     out
@@ -170,6 +163,7 @@ fn listens(trigger: &Trigger) -> Table {
             out.put_unless(cron.timezone == DEFAULT_ZONE, "timezone", cron.timezone.as_str());
         }
         TriggerKind::Interval(interval) => out.put("every", show_duration(interval.every)),
+        TriggerKind::Event(listen) => out.0.extend(heard(listen).0),
         TriggerKind::Webhook(_) | TriggerKind::Manual => {}
     }
     if let Some((misfire, overlap)) = trigger.kind.policy() {
@@ -191,6 +185,23 @@ fn listens(trigger: &Trigger) -> Table {
         rate.put_changed("burst", (webhook.burst, DEFAULT_BURST), Value::from);
         out.put_filled("rate", rate);
     }
+    if let Some(order) = &trigger.order {
+        out.put("order_by", order.by.as_str());
+        out.put_unless(!order.block, "on_dead_letter", "block");
+    }
+    out
+}
+
+fn heard(listen: &Listen) -> Table {
+    let mut out = Table::default();
+    out.put("types", listen.types.iter().map(|pattern| pattern.as_str()).collect::<Vec<_>>());
+    let sources: Vec<&str> = listen.sources.iter().map(|pattern| pattern.as_str()).collect();
+    out.put_unless(sources.is_empty(), "sources", sources);
+    let mut attributes = Table::default();
+    for (name, pattern) in &listen.attributes {
+        attributes.put(name, pattern.as_str());
+    }
+    out.put_filled("attributes", attributes);
     out
 }
 

@@ -69,7 +69,7 @@ impl Linked {
             Some(why) => Err(why.clone()),
             None => Ok(Opened { http: Some(Arc::new(Played(recorded.clone()))) }),
         };
-        Self { opened, redactable: Arc::default() }
+        Self { opened, gate: None, redactable: Arc::default() }
     }
 }
 

@@ -15,9 +15,12 @@ pub(super) fn line(record: &Record) -> Option<String> {
             let ready: String = ready.iter().map(|index| format!(" {index}")).collect();
             format!("poll {of}:{ready}")
         }
-        Record::Intent { .. } | Record::Result { .. } | Record::Cut(_) | Record::Asked { .. } | Record::Past(_) => {
-            return None;
-        }
+        Record::Intent { .. }
+        | Record::Result { .. }
+        | Record::Cut(_)
+        | Record::Asked { .. }
+        | Record::Decided { .. }
+        | Record::Past(_) => return None,
     })
 }
 

@@ -156,7 +156,7 @@ fn at(text: &str) -> Timestamp {
 fn cron(trigger: &str, schedule: &str, misfire: Misfire, overlap: Overlap) -> Trigger {
     let kind =
         TriggerKind::Cron(Cron { schedule: schedule.into(), timezone: "Europe/Berlin".into(), misfire, overlap });
-    Trigger { name: name(trigger), component: name("main"), kind }
+    Trigger { name: name(trigger), component: name("main"), kind, order: None }
 }
 
 fn full(texts: &[&str]) -> Vec<String> {
@@ -276,7 +276,8 @@ async fn threat_077_a_clock_that_jumps_fires_nothing_twice() {
 async fn threat_076_two_schedulers_one_store() {
     const TICKS: usize = 1_000;
     let every = Interval { every: Duration::from_secs(1), misfire: Misfire::Once, overlap: Overlap::Allow };
-    let interval = Trigger { name: name("tick"), component: name("main"), kind: TriggerKind::Interval(every) };
+    let kind = TriggerKind::Interval(every);
+    let interval = Trigger { name: name("tick"), component: name("main"), kind, order: None };
     let mut world = World::new("2026-01-01T00:00:00Z", vec![interval]).await;
     let start = world.clock.now();
     let (mut one, mut other) = (world.scheduler(), world.scheduler());

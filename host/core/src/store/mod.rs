@@ -5,8 +5,11 @@
 //! is first polled; commands of one caller are carried out in that order; an `Ok` is durable.
 
 pub mod admin;
+pub mod dead_letters;
+pub mod events;
 pub mod journal;
 pub mod kv;
+pub mod notices;
 pub mod queue;
 pub mod registry;
 pub mod schedules;
@@ -61,7 +64,10 @@ pub trait Store:
     + registry::Registry
     + secrets::SecretStore
     + kv::KvStore
+    + events::EventStore
     + admin::AdminStore
+    + dead_letters::DeadLetterStore
+    + notices::NoticeStore
 {
 }
 
@@ -72,6 +78,9 @@ impl<T> Store for T where
         + registry::Registry
         + secrets::SecretStore
         + kv::KvStore
+        + events::EventStore
         + admin::AdminStore
+        + dead_letters::DeadLetterStore
+        + notices::NoticeStore
 {
 }

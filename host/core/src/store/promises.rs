@@ -4,8 +4,12 @@
 
 mod admin;
 mod claims;
+mod dead_letters;
+mod events;
 mod journal;
 mod kv;
+mod notices;
+mod order;
 mod queue;
 mod registry;
 mod schedules;
@@ -13,8 +17,12 @@ mod secrets;
 
 pub use admin::*;
 pub use claims::*;
+pub use dead_letters::*;
+pub use events::*;
 pub use journal::*;
 pub use kv::*;
+pub use notices::*;
+pub use order::*;
 pub use queue::*;
 pub use registry::*;
 pub use schedules::*;
@@ -91,6 +99,11 @@ macro_rules! keeps_every_promise {
             s10_retention_removes_finished_runs_by_age s10_retention_removes_by_count_and_bytes
             s10_retention_never_removes_what_waits_for_a_person
             s11_a_wish_to_cancel_survives_a_restart s11_a_wish_to_cancel_wins_over_a_retry
+            s13_runs_of_one_key_are_sequential s13_a_run_that_waits_holds_up_its_key
+            s13_a_dead_letter_leaves_its_place_or_blocks s13_a_delayed_run_takes_its_place_when_it_is_due
+            s15_a_held_run_uses_up_no_attempt_and_keeps_its_journal
+            s14_a_skipped_call_has_the_given_answer_and_the_decision_is_kept
+            s14_a_run_stays_parked_until_every_doubt_is_decided
             s12_threat_051_dead_letters_have_a_cap s07_threat_051_a_full_queue_is_its_own_integrations_alone
             s34_threat_051_freed_keys_count_again
             s20_an_append_needs_the_current_fence s21_a_gap_is_refused s22_appends_keep_their_order
@@ -106,6 +119,16 @@ macro_rules! keeps_every_promise {
             s70_an_instant_becomes_one_run s71_a_cursor_never_moves_back
             s72_a_release_moves_the_cursors_it_changes_and_no_others s73_an_earlier_run_is_in_the_way
             s74_a_full_queue_is_a_skipped_tick s75_what_was_passed_over_is_counted
+            s80_events_and_their_record_are_one s81_whoever_listens_hears s81_a_delay_is_kept
+            s82_a_known_id_is_ignored s83_threat_085_a_chain_of_events_ends s84_a_full_queue_refuses_all_of_them
+            s85_the_end_of_a_run_is_an_event s85_threat_085_nobody_hears_of_the_end_of_a_run_that_heard_of_one
+            s86_an_event_too_large_is_a_dead_letter
+            s95_a_resumed_run_can_be_moved_to_another_version
+            s96_threat_074_started_fresh_it_is_put_away_and_another_takes_its_place
+            s97_one_request_does_all_or_nothing s98_a_job_and_its_steps_survive_and_are_taken_once
+            s98_dead_letters_are_found_by_filter
+            s90_what_is_to_be_told_is_noted_with_what_it_is_about s91_one_notice_stands_for_many_runs
+            s93_a_notice_holds_no_word_of_a_guest
             s60_a_token_is_known_by_its_hash s61_the_audit_trail_is_a_chain s62_a_backup_is_a_consistent_copy
         }
     };
@@ -170,6 +193,7 @@ pub fn new_run_in(harness: &dyn Harness, integration: &str, component: &str, eve
         dedupe: true,
         needs: Needs { memory_bytes: 1 << 20, concurrency: 100 },
         due: clock.now(),
+        order: None,
     }
 }
 

@@ -20,8 +20,16 @@
 //! - S10 Retention removes finished runs with their journals, events and attempts; never dead letters,
 //!   parked runs, or what they need.
 //! - S11 A wish to cancel a running run survives a restart: it is not attempted again.
+//! - S15 A run that is held (a connection lets no call through) is `waiting`: no attempt was used up and
+//!   none is recorded, and its journal stays whole.
+//! - S14 A decision is kept with the run: when, whose, what. `skip` puts the given answer into the
+//!   journal in the same transaction; while another call is in doubt the run stays parked.
 //! - S12 An integration whose dead letters hold as many bytes as they may is answered `QueueFull` until
 //!   some were resumed or discarded; others are not affected.
+//! - S13 Of the runs of one ordering key (in an environment, integration and trigger) one is claimed at a time, in the
+//!   order in which they were accepted, or became due if they were to be delayed. One that was claimed goes on first:
+//!   while it waits for its next attempt or for a person, no other is. A dead letter leaves its place, unless it is to
+//!   block: then no other of its key is claimed until it is resumed, and over, or discarded.
 //!
 //! Not here: when a run is tried again (see [`crate::retry`]); ownership across machines is the
 //! backend's.
@@ -37,6 +45,7 @@ use crate::clock::Timestamp;
 use crate::event::{Event, Output};
 use crate::ids::{EnvironmentName, IntegrationName, RunId, Scope};
 use crate::journal::{Chunk, Cut};
+use crate::order::InOrder;
 use crate::run::{AttemptRecord, RunDetail, RunState, RunSummary, Target};
 
 /// An event on its way to become a run.
@@ -54,6 +63,8 @@ pub struct NewRun {
     pub needs: Needs,
     /// Not before.
     pub due: Timestamp,
+    /// Runs of the same trigger and key run one after the other.
+    pub order: Option<InOrder>,
 }
 
 /// What an attempt needs of the host: the admission rules read it.
@@ -152,6 +163,13 @@ pub enum Settle {
         /// The attempt trapped or met a limit, rather than failed.
         hard: bool,
     },
+    /// `waiting` for a connection, until `due`; the attempt does not count and is not recorded.
+    Held {
+        /// When.
+        due: Timestamp,
+        /// For a person.
+        reason: String,
+    },
     /// `queued` again from `due`; the attempt does not count.
     Released {
         /// When.
@@ -184,13 +202,37 @@ pub struct Ending {
 }
 
 /// What a person says of a parked run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Decision {
     /// It did not happen, or may happen again: the call is made again, with the same key.
     Retry,
+    /// It happened, or is to be taken as done: the run goes on with this result.
+    Skip(Skipped),
     /// Give up: the run is dead-lettered.
     Fail,
+}
+
+impl Decision {
+    /// Its word.
+    #[must_use]
+    pub const fn label(&self) -> &'static str {
+        match self {
+            Self::Retry => "retry",
+            Self::Skip(_) => "skip",
+            Self::Fail => "fail",
+        }
+    }
+}
+
+/// The result that a person gives for a call in doubt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Skipped {
+    /// The call's number.
+    pub call: u32,
+    /// Encoded by its capability.
+    pub answer: Vec<u8>,
+    /// How the run page shows it.
+    pub shown: String,
 }
 
 /// Which runs to list.
@@ -272,12 +314,21 @@ pub trait RunQueue: Send + Sync {
     /// `Missing`; `Conflict` if it is final.
     fn cancel(&self, run: RunId) -> Reply<RunState>;
 
-    /// Decides over a parked run.
+    /// Decides over a parked run, in the name of `who`.
     ///
     /// # Errors
     ///
-    /// `Missing`; `Conflict` if it is not parked.
-    fn decide(&self, run: RunId, decision: Decision) -> Reply<RunState>;
+    /// `Missing`; `Conflict` if it is not parked, or the call is not in doubt.
+    fn decide_as(&self, run: RunId, decision: Decision, who: String) -> Reply<RunState>;
+
+    /// The same, in nobody's name.
+    ///
+    /// # Errors
+    ///
+    /// As `decide_as`.
+    fn decide(&self, run: RunId, decision: Decision) -> Reply<RunState> {
+        self.decide_as(run, decision, String::new())
+    }
 
     /// Queues dead letters again. Answers how many were; a repeated `request` is answered as before.
     ///

@@ -4,6 +4,7 @@
 //! the journal are the hatch's.
 
 mod config;
+mod events;
 mod http;
 mod kv;
 mod log;
@@ -36,6 +37,7 @@ const ALL: &[Interface] = &[
     Interface { name: "jackfield:plugin/config", needs: Some(Capability::Config), link: config::link },
     Interface { name: "jackfield:plugin/kv", needs: Some(Capability::Kv), link: kv::link },
     Interface { name: "jackfield:plugin/http", needs: Some(Capability::Http), link: http::link },
+    Interface { name: "jackfield:plugin/events", needs: Some(Capability::Events), link: events::link },
     Interface { name: "wasi:http/types", needs: None, link: wasi_http::link_types },
     Interface { name: "wasi:http/outgoing-handler", needs: Some(Capability::Http), link: wasi_http::link },
 ];

@@ -21,7 +21,7 @@ fn set(capabilities: &[Capability]) -> Set {
 
 #[test]
 fn every_set_links_and_links_only_what_it_has() {
-    let engine = crate::engine::compiling(&crate::engine::EngineOptions::default()).unwrap();
+    let engine = crate::engine::compiling(&crate::engine::EngineOptions::default(), None).unwrap();
     let linkers = Linkers::new(engine);
     for bits in 0..Set::COUNT {
         let linker = linkers.get(Set(u8::try_from(bits).unwrap())).unwrap();
@@ -106,6 +106,47 @@ async fn threat_019_a_denied_call_is_answered_and_not_made() {
         other => panic!("{other:?}"),
     }
     assert!(ran.rig.http.asked().is_empty());
+}
+
+/// Emits one event of type `order.paid`; answers with its id, or with the refusal and its number.
+fn emits() -> Guest {
+    let imports = r#"(import "jackfield:plugin/events@0.1.0" "emit" (func $emit (param i32 i32 i32)))"#;
+    // The type is the second field of a draft; all others are none, empty or 0.
+    let body = "(i32.store (i32.const 3012) (i32.const 64)) (i32.store (i32.const 3016) (i32.const 10))
+        (call $emit (i32.const 3000) (i32.const 1) (i32.const 2048))
+        (i32.store8 (i32.const 1028) (i32.const 1))
+        (if (i32.load8_u (i32.const 2048)) (then
+            (i32.store8 (i32.const 1032) (i32.const 1))
+            (i32.store16 (i32.const 1034) (i32.load8_u (i32.const 2052)))
+            (i32.store (i32.const 1056) (i32.load (i32.const 2056))) (i32.store (i32.const 1060) (i32.load (i32.const 2060))))
+        (else
+            (i32.store (i32.const 1056) (i32.load (i32.load (i32.const 2052))))
+            (i32.store (i32.const 1060) (i32.load (i32.add (i32.load (i32.const 2052)) (i32.const 4))))))
+        (i32.const 1024)";
+    Guest::new(imports, body).with(r#"(data (i32.const 64) "order.paid")"#)
+}
+
+#[tokio::test]
+async fn an_event_is_emitted_by_grant() {
+    let cell = Cell::new();
+    let digest = cell.add(&emits());
+    let granted = Grants { events: vec!["order.*".parse().unwrap()], ..Grants::default() };
+    match cell.attempt(digest, Limits::default(), granted).await.outcome() {
+        Outcome::Succeeded { output: Some(output) } => {
+            let id = String::from_utf8_lossy(&output.data);
+            assert!(output.status.is_none() && id.ends_with("/1/0"), "{id}");
+        }
+        other => panic!("{other:?}"),
+    }
+    for grants in [all_denied(), Grants { events: vec!["order.sent".parse().unwrap()], ..Grants::default() }] {
+        match cell.attempt(digest, Limits::default(), grants).await.outcome() {
+            Outcome::Succeeded { output: Some(output) } => {
+                assert_eq!(output.status, Some(0), "access-denied is the first case");
+                assert_eq!(output.data.as_ref(), br#"events = ["order.paid"]"#, "the line to add");
+            }
+            other => panic!("{other:?}"),
+        }
+    }
 }
 
 #[tokio::test]

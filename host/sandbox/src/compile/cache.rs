@@ -4,6 +4,9 @@
 //! both and the code. Native code runs with all the host's rights, so a file whose MAC is wrong is never
 //! mapped: it is removed, reported and made again. Each file is verified once per boot.
 //!
+//! Beside them lie single functions, one file an uploader, sealed the same way: see [`functions`](super::functions).
+//! Nobody's compiles read what another uploader's left: a component that takes the compiler over gains nothing there.
+//!
 //! The folder is the host's alone (0700). Who can write to it as the host's own user can change the host's
 //! memory too; the MAC is for everybody else: a restored backup, a shared volume, a misplaced file.
 
@@ -22,11 +25,16 @@ use jackfield_core::gauntlet::crash_point;
 use sha2::Sha256;
 use wasmtime::component::Component;
 
+use super::functions::FUNCTIONS_BYTES_MAX;
 use crate::engine::{Compatibility, Engine, NAME, VERSION};
 
 const MAC_BYTES: u64 = 32;
 /// What is authenticated, and in which form: changes with either.
-const PURPOSE: &[u8] = b"jackfield compiled code 1\0";
+const CODE: &[u8] = b"jackfield compiled code 1\0";
+/// The same of functions.
+const FUNCTIONS: &[u8] = b"jackfield compiled functions 1\0";
+/// Uploaders whose functions are kept; whose are oldest go.
+const UPLOADERS_MAX: usize = 8;
 
 /// Where compiled code is kept.
 pub(crate) struct Cache {
@@ -76,13 +84,13 @@ impl Cache {
     }
 
     fn sweep(&self) -> io::Result<()> {
-        let current = format!("-{}.cwasm", self.compatibility);
+        let current = ["cwasm", "functions"].map(|kind| format!("-{}.{kind}", self.compatibility));
         for entry in fs::read_dir(&self.folder)? {
             let entry = entry?;
             let name = entry.file_name();
             let name = name.to_string_lossy();
-            let ours = name.ends_with(".cwasm") || name.ends_with(".tmp");
-            if ours && !name.ends_with(&current) {
+            let ours = [".cwasm", ".functions", ".tmp"].iter().any(|kind| name.ends_with(kind));
+            if ours && !current.iter().any(|kind| name.ends_with(kind)) {
                 fs::remove_file(entry.path())?;
             }
         }
@@ -96,8 +104,7 @@ impl Cache {
     /// Maps the code of an artifact. Reads the whole file the first time, to verify it.
     pub(crate) fn load(&self, engine: &Engine, digest: &Digest) -> io::Result<Found> {
         let path = self.path(digest);
-        let file = OpenOptions::new().read(true).custom_flags(libc::O_NOFOLLOW | libc::O_CLOEXEC).open(&path);
-        let mut file = match file {
+        let mut file = match open(&path) {
             Ok(file) => file,
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Found::Nothing),
             Err(e) if e.raw_os_error() == Some(libc::ELOOP) => return self.damaged(digest, &path, "is a link"),
@@ -126,24 +133,81 @@ impl Cache {
 
     /// Keeps code, so that it is whole on disk or not there at all.
     pub(crate) fn keep(&self, digest: &Digest, code: &[u8]) -> io::Result<()> {
-        let path = self.path(digest);
+        let written =
+            self.write(&self.path(digest), CODE, digest, &[code]).and_then(|()| File::open(&self.folder)?.sync_all());
+        self.forget(digest);
+        written
+    }
+
+    /// Functions compiled before for an uploader; none at first. `Ok(Err(text))`: the file was not ours or not whole;
+    /// it is gone now. Report the text.
+    pub(crate) fn functions(&self, owner: &Digest) -> io::Result<Result<Vec<u8>, String>> {
+        let path = self.functions_path(owner);
+        let mut file = match open(&path) {
+            Ok(file) => file,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Ok(vec![])),
+            Err(e) => return Err(e),
+        };
+        let (mut bytes, limit) = (Vec::new(), FUNCTIONS_BYTES_MAX as u64 + MAC_BYTES);
+        (&mut file).take(limit).read_to_end(&mut bytes)?;
+        if let Some(length) = bytes.len().checked_sub(MAC_BYTES as usize) {
+            let mut mac = self.mac(FUNCTIONS, owner, length as u64);
+            mac.update(&bytes[..length]);
+            if mac.verify_slice(&bytes[length..]).is_ok() {
+                bytes.truncate(length);
+                return Ok(Ok(bytes));
+            }
+        }
+        fs::remove_file(&path)?;
+        Ok(Err(format!(
+            "compiled functions in {} do not carry this host's seal: removed. If nobody touched the data folder, check \
+             the disk",
+            path.file_name().unwrap_or_default().to_string_lossy()
+        )))
+    }
+
+    /// Keeps new functions for an uploader beside the `known` ones; alone, when there is no room for both.
+    pub(crate) fn keep_functions(&self, owner: &Digest, known: &[u8], fresh: &[u8]) -> io::Result<()> {
+        if fresh.is_empty() {
+            return Ok(());
+        }
+        let known = if known.len() + fresh.len() > FUNCTIONS_BYTES_MAX { &[] } else { known };
+        self.write(&self.functions_path(owner), FUNCTIONS, owner, &[known, fresh])?;
+        let mut files = vec![];
+        for entry in fs::read_dir(&self.folder)? {
+            let entry = entry?;
+            if entry.file_name().to_string_lossy().ends_with(".functions") {
+                files.push((entry.metadata()?.modified()?, entry.path()));
+            }
+        }
+        files.sort_unstable();
+        let spare = files.len().saturating_sub(UPLOADERS_MAX);
+        files.into_iter().take(spare).try_for_each(|(_, path)| fs::remove_file(path))
+    }
+
+    fn functions_path(&self, owner: &Digest) -> PathBuf {
+        self.folder.join(format!("{}-{}.functions", owner.hex(), self.compatibility))
+    }
+
+    /// Writes a sealed file, whole or not at all.
+    fn write(&self, path: &Path, purpose: &[u8], of: &Digest, parts: &[&[u8]]) -> io::Result<()> {
         let number = self.temporary.fetch_add(1, Ordering::Relaxed);
-        let temporary = self.folder.join(format!("{}.{number}.tmp", digest.hex()));
-        let mut mac = self.mac(digest, code.len() as u64);
-        mac.update(code);
+        let temporary = self.folder.join(format!("{}.{number}.tmp", of.hex()));
+        let mut mac = self.mac(purpose, of, parts.iter().map(|part| part.len() as u64).sum());
         let written = (|| {
             let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o400).open(&temporary)?;
-            file.write_all(code)?;
+            for part in parts {
+                mac.update(part);
+                file.write_all(part)?;
+            }
             file.write_all(&mac.finalize().into_bytes())?;
             file.sync_all()?;
             crash_point("code-before-rename");
-            fs::rename(&temporary, &path)?;
-            File::open(&self.folder)?.sync_all()
+            fs::rename(&temporary, path)
         })();
         if written.is_err() {
             let _not_there = fs::remove_file(&temporary);
         }
-        self.forget(digest);
         written
     }
 
@@ -186,7 +250,7 @@ impl Cache {
         let Some(code_bytes) = identity.size.checked_sub(MAC_BYTES) else {
             return Ok(Err("is too short"));
         };
-        let mut mac = self.mac(digest, code_bytes);
+        let mut mac = self.mac(CODE, digest, code_bytes);
         let mut left = code_bytes;
         let mut buffer = vec![0; 128 << 10];
         while left > 0 {
@@ -207,19 +271,24 @@ impl Cache {
         Ok(Ok(()))
     }
 
-    /// A MAC that has taken in all but the code.
-    fn mac(&self, digest: &Digest, code_bytes: u64) -> Hmac<Sha256> {
+    /// A MAC that has taken in all but the bytes themselves.
+    fn mac(&self, purpose: &[u8], of: &Digest, bytes: u64) -> Hmac<Sha256> {
         let mut mac = Hmac::<Sha256>::new_from_slice(&self.key).expect("HMAC takes a key of any length");
-        mac.update(PURPOSE);
-        mac.update(digest.as_bytes());
+        mac.update(purpose);
+        mac.update(of.as_bytes());
         for text in [NAME, VERSION, std::env::consts::ARCH, std::env::consts::OS] {
             mac.update(&(text.len() as u64).to_le_bytes());
             mac.update(text.as_bytes());
         }
         mac.update(&self.compatibility.0.to_le_bytes());
-        mac.update(&code_bytes.to_le_bytes());
+        mac.update(&bytes.to_le_bytes());
         mac
     }
+}
+
+/// Opens a file to read, unless it is a link.
+fn open(path: &Path) -> io::Result<File> {
+    OpenOptions::new().read(true).custom_flags(libc::O_NOFOLLOW | libc::O_CLOEXEC).open(path)
 }
 
 /// Maps a file that has been verified.

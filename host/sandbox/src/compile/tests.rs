@@ -47,7 +47,7 @@ pub(super) fn failpoint(name: Option<&str>) {
         }
         Some("flood") => {
             let chunk = vec![0; 1 << 20];
-            for _ in 0..=CODE_BYTES_MAX >> 20 {
+            for _ in 0..=MADE_BYTES_MAX >> 20 {
                 std::io::Write::write_all(&mut std::io::stdout(), &chunk).unwrap();
             }
             std::process::exit(0);
@@ -105,7 +105,7 @@ pub(crate) fn compiler(limits: CompileLimits) -> Compiler {
 
 async fn compile(compiler: &Compiler, wasm: Vec<u8>) -> Result<Vec<u8>, CompileError> {
     let slot = compiler.slot().await;
-    compiler.compile(slot, wasm.into()).await
+    compiler.compile(slot, wasm.into(), None).await.map(|compiled| compiled.code)
 }
 
 async fn with_failpoint(name: &'static str, limits: CompileLimits) -> Result<Vec<u8>, CompileError> {
@@ -132,7 +132,7 @@ async fn the_process_compiles_for_the_running_engine() {
     let code = compile(&compiler(CompileLimits::default()), fixtures::silent()).await.unwrap();
     let options = EngineOptions { pool_instances: 2, ..EngineOptions::default() };
     let engine = engine::Engine::new(options).unwrap();
-    assert_eq!(engine.compatibility(), Compatibility::of(&engine::compiling(&options).unwrap()));
+    assert_eq!(engine.compatibility(), Compatibility::of(&engine::compiling(&options, None).unwrap()));
     // SAFETY: the code was made by this test's own compile process.
     unsafe { wasmtime::component::Component::deserialize(engine.raw(), &code) }.unwrap();
 }
@@ -230,10 +230,12 @@ async fn threat_026_the_process_reaches_nothing_outside() {
 async fn a_dropped_compile_kills_its_process() {
     let mut compiler = compiler(CompileLimits::default());
     compiler.failpoint = Some("hang");
-    let mut child = compiler.start().unwrap();
+    let mut child = compiler.start(false).unwrap();
     let id = child.id().unwrap();
     let wasm = fixtures::silent();
-    let talk = tokio::time::timeout(Duration::from_millis(200), compiler.converse(&mut child, wasm.into())).await;
+    let talk =
+        tokio::time::timeout(Duration::from_millis(200), compiler.converse(&mut child, wasm.into(), Bytes::new()))
+            .await;
     assert!(talk.is_err(), "it was to hang");
     drop(child);
     let deadline = std::time::Instant::now() + Duration::from_secs(5);

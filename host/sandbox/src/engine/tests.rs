@@ -12,7 +12,7 @@ fn code_of_the_compile_process_fits_the_running_engine() {
             let options = options(component_async, source_lines);
             let running = Engine::new(options).unwrap();
             let told = EngineOptions::from_compile_word(&options.compile_word()).unwrap();
-            let compiling = compiling(&told).unwrap();
+            let compiling = compiling(&told, None).unwrap();
             assert_eq!(running.compatibility(), Compatibility::of(&compiling), "{options:?}");
             seen.push(running.compatibility().0);
         }

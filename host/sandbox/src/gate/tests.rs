@@ -225,7 +225,7 @@ fn threat_024_flipped_bits_never_panic() {
 
 #[test]
 fn threat_024_precompiled_code_is_native_code() {
-    let engine = engine::compiling(&engine::EngineOptions::default()).unwrap();
+    let engine = engine::compiling(&engine::EngineOptions::default(), None).unwrap();
     let code = engine.precompile_component(&fixtures::silent()).unwrap();
     refused(&code, "native-code", "Native code is never accepted");
 }

@@ -29,11 +29,12 @@ fn what_needs_a_grant_is_listed_once() {
             (import "jackfield:plugin/log@0.1.0" (instance))
             (import "jackfield:plugin/run@0.1.0" (instance))
             (import "jackfield:plugin/types@0.1.0" (instance))
+            (import "jackfield:plugin/events@0.1.0" (instance))
             (import "jackfield:plugin/config@0.1.0" (instance)))"#,
     );
-    assert_eq!(seen.needs, [Capability::Config, Capability::Kv, Capability::Http]);
+    assert_eq!(seen.needs, [Capability::Config, Capability::Kv, Capability::Http, Capability::Events]);
     assert_eq!(seen.unknown_imports, Vec::<String>::new());
-    assert_eq!(seen.imports.len(), 7);
+    assert_eq!(seen.imports.len(), 8);
 }
 
 #[test]

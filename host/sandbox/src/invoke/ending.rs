@@ -44,6 +44,14 @@ pub(super) fn outcome(ending: Ending, state: &State, limits: &Limits, clocks: &C
         Some(Stop::HostFault(fault)) => return Err(HostFault(fault)),
         Some(Stop::OverBudget { limit, allowed }) => return Ok(Outcome::OverBudget { limit, allowed }),
         Some(Stop::NonDeterminism(difference)) => return Ok(Outcome::Failed(difference.failure())),
+        Some(Stop::Held { connection, back_in, why }) => {
+            return Ok(match ending {
+                Ending::Cancelled => Outcome::Cancelled,
+                // It did without the call.
+                Ending::Returned(Ok(output)) => answered(output, limits),
+                _ => Outcome::Held { connection: connection.to_string(), back_in, why },
+            });
+        }
         None => {}
     }
     let error = match ending {

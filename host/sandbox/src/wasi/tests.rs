@@ -48,7 +48,7 @@ async fn threat_012_clocks_are_coarse() {
 fn threat_012_there_are_no_threads_and_no_shared_memory() {
     let on = crate::engine::features(true);
     assert!(!on.intersects(wasmparser::WasmFeatures::THREADS | wasmparser::WasmFeatures::SHARED_EVERYTHING_THREADS));
-    let engine = crate::engine::compiling(&crate::engine::EngineOptions::default()).unwrap();
+    let engine = crate::engine::compiling(&crate::engine::EngineOptions::default(), None).unwrap();
     let shared = wat::parse_str("(module (memory 1 1 shared))").unwrap();
     assert!(wasmtime::Module::new(&engine, shared).is_err());
 }

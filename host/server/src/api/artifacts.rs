@@ -94,7 +94,7 @@ pub(super) async fn upload(State(api): State<Api>, caller: Caller, request: Requ
     let shared = Arc::clone(&api);
     let adding = Arc::clone(&api);
     let added = shared.finish(async move {
-        let inspection = adding.host.code.add_artifact(file.path()).await?;
+        let inspection = adding.host.code.add_artifact(file.path(), caller.name.as_str()).await?.inspection;
         adding.host.store.add_artifact(inspection.clone(), adding.host.clock.now()).await?;
         let detail = format!("artifact {} of {} bytes", inspection.digest, inspection.size);
         adding.audit(caller.name.as_str(), "upload", detail).await;

@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use axum::extract::State;
+use jackfield_core::breaker::{View, Word};
+use jackfield_core::clock::Timestamp;
 use jackfield_core::ids::{ConnectionName, EnvironmentName, IntegrationName, Scope, SecretName};
 use jackfield_core::ports::connector;
 use jackfield_core::store::registry;
@@ -33,6 +35,9 @@ pub struct Connection {
     pub integrations: Vec<String>,
     /// When it was last set.
     pub set: Time,
+    /// Its breaker. Not in the answer to `PUT`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub breaker: Option<Breaker>,
     /// What is still missing for it to work, with the command that mends it. In the answer to `PUT`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
@@ -46,8 +51,37 @@ impl From<registry::Connection> for Connection {
             settings: c.settings,
             integrations: c.integrations.into_iter().map(String::from).collect(),
             set: Time(c.set),
+            breaker: None,
             warnings: Vec::new(),
         }
+    }
+}
+
+/// The breaker of a connection: whether calls leave now.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Breaker {
+    /// `closed` (calls leave), `open` (none does), `half-open` (the next one looks whether the other side is back)
+    /// or `paused` (the other side asked not to be called).
+    #[schema(value_type = String)]
+    pub state: Word,
+    /// When a call may leave again, if none may now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<Time>,
+    /// Calls in a row that found the other side not well.
+    pub failures: u32,
+    /// Calls that were sent back to the queue since the host started.
+    pub held: u64,
+    /// How often it opened since the host started.
+    pub opened: u64,
+}
+
+/// A breaker that nothing is known of.
+const UNUSED: View = View { word: Word::Closed, next_in: None, failures: 0, held: 0, opened: 0 };
+
+impl Breaker {
+    fn of(view: &View, now: Timestamp) -> Self {
+        let View { word, next_in, failures, held, opened } = *view;
+        Self { state: word, next: next_in.map(|wait| Time(now.plus(wait))), failures, held, opened }
     }
 }
 
@@ -77,8 +111,34 @@ pub(super) async fn list(
     State(api): State<Api>,
     At(environment): At<EnvironmentName>,
 ) -> Result<Answer<Vec<Connection>>, ApiError> {
-    let connections = api.host.store.connections(&environment).await?;
-    Ok(Answer(connections.into_iter().map(Connection::from).collect()))
+    Ok(Answer(all(&api, &environment).await?))
+}
+
+/// Show a connection
+#[utoipa::path(
+    get, path = "/v1/environments/{environment}/connections/{name}", tag = "connections",
+    security(("token" = ["read"])), params(("environment" = String, Path), ("name" = String, Path)),
+    responses((status = 200, body = Connection)),
+)]
+pub(super) async fn show(
+    State(api): State<Api>,
+    At((environment, name)): At<(EnvironmentName, ConnectionName)>,
+) -> Result<Answer<Connection>, ApiError> {
+    let found = all(&api, &environment).await?.into_iter().find(|connection| connection.name == name.as_str());
+    found.map(Answer).ok_or_else(|| ApiError::no("connection", &name))
+}
+
+/// The connections of an environment, with their breakers.
+async fn all(api: &Shared, environment: &EnvironmentName) -> Result<Vec<Connection>, ApiError> {
+    let connections = api.host.store.connections(environment).await?;
+    let breakers = api.host.outside.breakers(environment);
+    let now = api.host.clock.now();
+    let shown = connections.into_iter().map(|connection| {
+        // One that was not used yet is closed.
+        let view = breakers.get(&connection.name).copied().unwrap_or(UNUSED);
+        Connection { breaker: Some(Breaker::of(&view, now)), ..Connection::from(connection) }
+    });
+    Ok(shown.collect())
 }
 
 /// Set a connection

@@ -92,9 +92,9 @@ pub struct Power {
     pub capability: String,
     /// The connection or the URL it is about, if it is about one.
     pub target: Option<String>,
-    /// `POST`, `read`, `write` …
+    /// `POST`, `read`, `write`, `emit` …
     pub verb: String,
-    /// The path, the prefix of keys, the name.
+    /// The path, the prefix of keys, the name, the type of events.
     pub what: String,
     /// What goes with it: `2 redirects`.
     pub with: Vec<String>,
@@ -185,6 +185,7 @@ impl From<diff::Power> for Power {
                 (None, if write { "read and write" } else { "read" }.to_owned(), prefix, Vec::new())
             }
             diff::Power::Config(name) => (None, "read".into(), name.into(), Vec::new()),
+            diff::Power::Events(types) => (None, "emit".into(), types.into(), Vec::new()),
         };
         Self { capability, target, verb, what, with }
     }

@@ -25,8 +25,8 @@ use utoipa_axum::routes;
 use super::error::{ApiError, Failed, PROBLEM_JSON, Problem, ProblemItem};
 use super::state::{Api, Needs, Routes, Shared};
 use super::{
-    artifacts, audit, auth, backup, config, connections, dead_letters, environments, export, logs, manual, master_key,
-    releases, runs, secrets, status, tokens, triggers, versions,
+    artifacts, audit, auth, backup, config, connections, dead_letters, decide, environments, export, jobs, logs,
+    manual, master_key, notify, releases, runs, secrets, status, tokens, triggers, versions,
 };
 use crate::app::Host;
 
@@ -84,6 +84,7 @@ fn described() -> (Router<Api>, OpenApi) {
         .routes(routes!(status::status))
         .routes(routes!(status::release_hold))
         .routes(routes!(environments::list))
+        .routes(routes!(notify::show, notify::set, notify::remove))
         .routes(routes!(artifacts::upload))
         .routes(routes!(artifacts::show))
         .routes(routes!(artifacts::content))
@@ -101,14 +102,19 @@ fn described() -> (Router<Api>, OpenApi) {
         .routes(routes!(runs::show))
         .routes(routes!(export::export))
         .routes(routes!(runs::cancel))
-        .routes(routes!(runs::decide))
+        .routes(routes!(decide::decide))
         .routes(routes!(logs::of_run))
         .routes(routes!(dead_letters::resume))
+        .routes(routes!(dead_letters::list))
         .routes(routes!(dead_letters::discard))
+        .routes(routes!(dead_letters::fresh))
+        .routes(routes!(jobs::list, jobs::start))
+        .routes(routes!(jobs::show))
+        .routes(routes!(jobs::stop))
         .routes(routes!(logs::recent))
         .routes(routes!(logs::follow))
         .routes(routes!(connections::list))
-        .routes(routes!(connections::set, connections::remove))
+        .routes(routes!(connections::show, connections::set, connections::remove))
         .routes(routes!(connections::test))
         .routes(routes!(connections::bindings))
         .routes(routes!(connections::bind))

@@ -9,6 +9,7 @@ use jackfield_core::run::{self, RunState};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::decide::InDoubt;
 use super::types::{Attribute, Payload, Time, attributes};
 
 /// A run as lists show it.
@@ -84,6 +85,40 @@ pub struct RunDetail {
     pub output: Option<OutputData>,
     /// Its attempts, oldest first.
     pub attempts_made: Vec<Attempt>,
+    /// The calls that may have happened, while it waits for a decision.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub in_doubt: Vec<InDoubt>,
+    /// What people decided over its calls in doubt, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub decisions: Vec<PastDecision>,
+    /// The run that took its place, if it was started fresh.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fresh: Option<String>,
+}
+
+/// What a person decided over a call in doubt.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PastDecision {
+    /// When.
+    pub at: Time,
+    /// The name of the token.
+    pub who: String,
+    /// `retry`, `skip` or `fail`.
+    pub decision: String,
+    /// The call, if it was about one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub call: Option<u32>,
+    /// What the call was, or were.
+    pub what: String,
+    /// What was recorded as its result.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub result: Option<String>,
+}
+
+impl From<run::DecisionRecord> for PastDecision {
+    fn from(d: run::DecisionRecord) -> Self {
+        Self { at: Time(d.at), who: d.who, decision: d.decision, call: d.call, what: d.what, result: d.result }
+    }
 }
 
 impl From<run::RunDetail> for RunDetail {
@@ -93,6 +128,9 @@ impl From<run::RunDetail> for RunDetail {
             event: d.event.map(EventData::from),
             output: d.output.map(OutputData::from),
             attempts_made: d.attempts_made.into_iter().map(Attempt::from).collect(),
+            in_doubt: Vec::new(),
+            decisions: d.decisions.into_iter().map(PastDecision::from).collect(),
+            fresh: d.fresh.map(String::from),
         }
     }
 }

@@ -1,17 +1,18 @@
-//! Runs: listed, shown, cancelled and decided over.
+//! Runs: listed, shown and cancelled.
 //!
-//! Not here: how one is started by hand ([`super::manual`]), and what one looks like ([`super::run_data`]).
+//! Not here: how one is started by hand ([`super::manual`]) or decided over ([`super::decide`]), and what one looks like ([`super::run_data`]).
 
 use axum::extract::State;
 use jackfield_core::ids::{EnvironmentName, IntegrationName, RunId};
 use jackfield_core::run::RunState;
-use jackfield_core::store::queue::{self, RunFilter};
+use jackfield_core::store::queue::RunFilter;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::auth::Caller;
+use super::decide::{InDoubt, in_doubt};
 use super::error::ApiError;
-use super::json::{Answer, At, Body, Params, Wanted};
+use super::json::{Answer, At, Params};
 use super::run_data::{RunDetail, RunSummary};
 use super::state::Api;
 
@@ -96,7 +97,11 @@ pub(super) async fn list(State(api): State<Api>, Params(filter): Params<Filter>)
 )]
 pub(super) async fn show(State(api): State<Api>, At(run): At<String>) -> Result<Answer<RunDetail>, ApiError> {
     let run = find(&api, &run).await?;
-    Ok(Answer(api.host.store.run(run).await?.into()))
+    let mut shown = RunDetail::from(api.host.store.run(run).await?);
+    if shown.summary.state == RunState::NeedsDecision {
+        shown.in_doubt = in_doubt(&api, run).await?.iter().map(InDoubt::from).collect();
+    }
+    Ok(Answer(shown))
 }
 
 /// Where a run is now.
@@ -127,40 +132,4 @@ pub(super) async fn cancel(
         Ok(StateNow { state })
     });
     cancelled.await.map(Answer)
-}
-
-/// A decision over a parked run.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Decision {
-    /// `retry`: the call in doubt is made again, with the same key; `fail`: give up.
-    #[schema(value_type = String)]
-    decision: queue::Decision,
-}
-
-impl Wanted for Decision {}
-
-/// Decide over a parked run
-#[utoipa::path(
-    post, path = "/v1/runs/{run}/decide", tag = "runs", security(("token" = ["deploy"])),
-    params(("run" = String, Path)), request_body = Decision, responses((status = 200, body = StateNow)),
-)]
-pub(super) async fn decide(
-    State(api): State<Api>,
-    caller: Caller,
-    At(run): At<String>,
-    Body(Decision { decision }): Body<Decision>,
-) -> Result<Answer<StateNow>, ApiError> {
-    let run = find(&api, &run).await?;
-    let shared = api.clone();
-    let decided = shared.finish(async move {
-        let state = api.host.store.decide(run, decision).await?;
-        let word = match decision {
-            queue::Decision::Retry => "retry",
-            queue::Decision::Fail => "fail",
-        };
-        api.audit(caller.name.as_str(), "decide", format!("run {run}: {word}")).await;
-        Ok(StateNow { state })
-    });
-    decided.await.map(Answer)
 }

@@ -1,8 +1,11 @@
 //! Triggers that are active in an environment: where webhooks are to be sent, when schedules are due.
 
+use std::collections::BTreeMap;
+
 use axum::extract::State;
 use axum::response::Response;
 use jackfield_core::ids::{EnvironmentName, IntegrationName, Scope, TriggerName};
+use jackfield_core::listen::Listen;
 use jackfield_core::release::{self, Misfire, Overlap, TriggerKind};
 use jackfield_core::schedule::Schedule as Instants;
 use jackfield_core::store::admin::Right;
@@ -28,7 +31,7 @@ pub struct Trigger {
     pub integration: String,
     /// The trigger's name.
     pub trigger: String,
-    /// What it listens to: `webhook`, `cron`, `interval`, `manual`.
+    /// What it listens to: `webhook`, `cron`, `interval`, `event`, `manual`.
     pub kind: String,
     /// The component that handles its events.
     pub component: String,
@@ -43,6 +46,26 @@ pub struct Trigger {
     /// When a `cron` or `interval` trigger fires.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub schedule: Option<Schedule>,
+    /// What an `event` trigger listens for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub listens: Option<Listens>,
+    /// Where the key of a run's order is read, if its runs are ordered: `subject`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub order_by: Option<String>,
+    /// Whether a dead letter holds up those of its key: `go-on`, `block`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_dead_letter: Option<String>,
+}
+
+/// What an event must be to be heard.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Listens {
+    /// Patterns of its type: one must match.
+    pub types: Vec<String>,
+    /// Patterns of its source: one must match, if there are any.
+    pub sources: Vec<String>,
+    /// Patterns of attributes: all must match.
+    pub attributes: BTreeMap<String, String>,
 }
 
 /// When a trigger fires, and did.
@@ -202,7 +225,7 @@ impl Known {
         let cursor = self.cursors.iter().find(|cursor| here(&cursor.scope, &cursor.trigger));
         let webhook = match &trigger.kind {
             TriggerKind::Webhook(webhook) => Some(webhook),
-            TriggerKind::Cron(_) | TriggerKind::Interval(_) | TriggerKind::Manual => None,
+            TriggerKind::Cron(_) | TriggerKind::Interval(_) | TriggerKind::Event(_) | TriggerKind::Manual => None,
         };
         Trigger {
             integration: integration.to_string(),
@@ -213,7 +236,21 @@ impl Known {
             verify: webhook.map(|webhook| webhook.verify.scheme().into()),
             respond: webhook.is_some_and(|webhook| webhook.respond),
             schedule: schedule(api, &trigger.kind, cursor),
+            listens: match &trigger.kind {
+                TriggerKind::Event(listen) => Some(listens(listen)),
+                _ => None,
+            },
+            order_by: trigger.order.as_ref().map(|order| order.by.as_str().into()),
+            on_dead_letter: trigger.order.as_ref().map(|order| if order.block { "block" } else { "go-on" }.into()),
         }
+    }
+}
+
+fn listens(listen: &Listen) -> Listens {
+    Listens {
+        types: listen.types.iter().map(|pattern| pattern.as_str().into()).collect(),
+        sources: listen.sources.iter().map(|pattern| pattern.as_str().into()).collect(),
+        attributes: listen.attributes.iter().map(|(name, pattern)| (name.clone(), pattern.as_str().into())).collect(),
     }
 }
 

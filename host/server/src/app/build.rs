@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use jackfield_connectors::{Denied, Network, SystemResolver};
+use jackfield_core::bulk::Bulk;
 use jackfield_core::clock::{Clock, Rng, SystemClock, SystemRng, Timestamp};
 use jackfield_core::executor::{Executor, ExecutorParts};
 use jackfield_core::intake::{Intake, Releases};
@@ -132,6 +133,7 @@ pub async fn build(config: Config) -> anyhow::Result<Built> {
     let hooks = Hooks::default();
     hooks.refresh(&*store).await?;
 
+    let bulk = Bulk::new(store.clone(), releases.clone(), clock.clone(), rng.clone());
     let hold = Hold::open(data).context("whether the host is held")?;
     let (setup, setup_token) = setup(data, &*store, &*rng, started).await?;
     let host = Arc::new(Host {
@@ -144,6 +146,7 @@ pub async fn build(config: Config) -> anyhow::Result<Built> {
         releases,
         intake,
         executor,
+        bulk,
         code,
         logs,
         metrics,

@@ -15,6 +15,7 @@ use axum::body::Body;
 use http::Request;
 use jackfield_core::artifact::Digest;
 use jackfield_core::gauntlet::crash_point;
+use jackfield_core::notify::Notifier;
 use jackfield_core::scheduler::Scheduler;
 use jackfield_core::store::StoreError;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -55,6 +56,8 @@ pub async fn serve(built: Built, ready: impl FnOnce(&Host, Option<&str>)) -> any
     background.spawn(until(ending.clone(), retain(host.clone())));
     background.spawn(until(ending.clone(), write_audit(host.clone(), audit)));
     background.spawn(until(ending.clone(), preload(host.clone())));
+    background.spawn(until(closing.clone(), work_through(host.clone())));
+    background.spawn(until(ending.clone(), notify(host.clone())));
     let mut executor = tokio::task::JoinSet::new();
     executor.spawn(execute(host.clone(), working.clone()));
     // Triggers stop when the doors close; runs go on.
@@ -166,6 +169,23 @@ async fn retain(host: Arc<Host>) {
             Err(error) => tracing::error!(%error, "retention of guest logs ended badly"),
         }
     }
+}
+
+/// Works through jobs over dead letters; while the host is held, it only waits.
+async fn work_through(host: Arc<Host>) {
+    host.hold.released().await;
+    host.bulk.run(CancellationToken::new()).await;
+}
+
+/// Tells notices outside; while the host is held, it only waits.
+async fn notify(host: Arc<Host>) {
+    host.hold.released().await;
+    let tls = host.config.admin.tls.is_some();
+    let admin = host.addresses.get().map_or(host.config.admin.listen, |addresses| addresses.admin);
+    let base = super::base_url(admin, tls);
+    let link = move |run| format!("{base}/v1/runs/{run}");
+    let (store, outside) = (host.store.clone(), host.outside.clone());
+    Notifier::new(store, outside, host.clock.clone(), host.rng.clone(), link).run(CancellationToken::new()).await;
 }
 
 async fn write_audit(host: Arc<Host>, mut notes: mpsc::Receiver<AuditNote>) {

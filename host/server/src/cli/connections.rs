@@ -20,6 +20,13 @@ pub(super) enum ConnectionsCommand {
         #[command(flatten)]
         within: InEnvironment,
     },
+    /// One connection: its settings, and whether calls leave now
+    Show {
+        /// The connection
+        name: String,
+        #[command(flatten)]
+        within: InEnvironment,
+    },
     /// Look whether a connection works, and say what is wrong
     Test {
         /// The connection
@@ -81,10 +88,18 @@ pub(super) async fn run(command: ConnectionsCommand, client: &Client, screen: &S
                         safe(credential),
                         if integrations.is_empty() { "all".into() } else { integrations },
                         ago(connection, "set"),
+                        calls(connection),
                     ]
                 });
-                let heads = ["name", "kind", "base url", "credential", "for", "set"];
+                let heads = ["name", "kind", "base url", "credential", "for", "set", "calls"];
                 screen.table(&heads, rows.collect(), &format!("no connections in {}", within.env));
+            }
+            Ok(())
+        }
+        ConnectionsCommand::Show { name, within } => {
+            let answer = client.get(&["environments", &within.env, "connections", &name], &[]).await?;
+            if !screen.answer(&answer) {
+                show(screen, &answer);
             }
             Ok(())
         }
@@ -118,6 +133,42 @@ pub(super) async fn run(command: ConnectionsCommand, client: &Client, screen: &S
             Ok(())
         }
     }
+}
+
+/// Whether calls of a connection leave, in a word or two.
+fn calls(connection: &Value) -> String {
+    let Some(breaker) = connection.get("breaker") else { return String::new() };
+    match text(breaker, "state").as_str() {
+        "closed" => "leave".into(),
+        "half-open" => "one probes".into(),
+        state => format!("held ({state}), next {}", ago(breaker, "next")),
+    }
+}
+
+fn show(screen: &Screen, connection: &Value) {
+    screen.line(format!(
+        "{} · {} · set {}",
+        text(connection, "name"),
+        text(connection, "kind"),
+        ago(connection, "set")
+    ));
+    let integrations = joined(connection, "integrations");
+    screen.line(format!("for      {}", if integrations.is_empty() { "all integrations".into() } else { integrations }));
+    if let Some(settings) = connection.get("settings").and_then(Value::as_object) {
+        for (key, value) in settings {
+            let value = value.as_str().map_or_else(|| safe(&value.to_string()), safe);
+            screen.line(format!("setting  {} = {value}", safe(key)));
+        }
+    }
+    let breaker = connection.get("breaker").unwrap_or(&Value::Null);
+    let said = format!(
+        "calls    {}; {} failed in a row, {} held and opened {} times since the host started",
+        calls(connection),
+        text(breaker, "failures"),
+        text(breaker, "held"),
+        text(breaker, "opened"),
+    );
+    if text(breaker, "state") == "closed" { screen.done(said) } else { screen.warning(said) }
 }
 
 /// What a test found: good, wrong, or what belongs to the line above.

@@ -97,12 +97,12 @@ enum Command {
     Inspect(inspect::InspectArgs),
     /// Start a run by hand
     Run(run::RunArgs),
-    /// List runs, show one, export it, cancel it, decide over a call in doubt
+    /// List runs, show one, export it, cancel it, decide over a call in doubt, resume it
     #[command(subcommand)]
     Runs(runs::RunsCommand),
     /// Play an exported run on this machine, without a host
     Replay(replay::ReplayArgs),
-    /// List dead letters, resume or discard them
+    /// List dead letters, resume them, start them fresh or discard them, one by one or in bulk
     #[command(subcommand)]
     Deadletters(deadletters::DeadlettersCommand),
     /// Show what guests logged
@@ -119,7 +119,7 @@ enum Command {
     /// List triggers and the addresses of their hooks
     #[command(subcommand)]
     Triggers(triggers::TriggersCommand),
-    /// List environments
+    /// List environments, and set where their notices go
     #[command(subcommand)]
     Environments(environments::EnvironmentsCommand),
     /// Make, list and revoke tokens of the admin API

@@ -28,15 +28,33 @@ pub(super) enum RunsCommand {
     Decide {
         /// The run, or the first characters of its id
         run: String,
-        /// retry: it did not happen, make it again; fail: give up
+        /// What is to become of the call
         decision: Decision,
+        /// skip: what the other side answered, as JSON or a file with it:
+        /// {"status": 201, "headers": {}, "body": "…"} [default: 201 to a POST, else 200, and no body]
+        #[arg(long, value_name = "JSON|FILE")]
+        result: Option<String>,
+        /// skip: which call, if several are in doubt [default: the first]
+        #[arg(long, value_name = "N")]
+        call: Option<u32>,
+    },
+    /// Try a dead letter again: same run, same journal, calls that succeeded are not repeated
+    #[command(disable_version_flag = true)]
+    Resume {
+        /// The run, or the first characters of its id
+        run: String,
+        /// On another version than its own: its number, or `active`
+        #[arg(long, value_name = "N|active")]
+        version: Option<String>,
     },
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(super) enum Decision {
-    /// Make the call again, with the same key
+    /// It did not happen: make the call again, with the same key
     Retry,
+    /// It happened, or is to be taken as done: go on with --result
+    Skip,
     /// Give up: the run is dead-lettered
     Fail,
 }
@@ -82,18 +100,64 @@ pub(super) async fn run(command: RunsCommand, client: &Client, screen: &Screen) 
             }
             Ok(())
         }
-        RunsCommand::Decide { run, decision } => {
-            let decision = match decision {
-                Decision::Retry => "retry",
-                Decision::Fail => "fail",
-            };
-            let answer = client.post(&["runs", &run, "decide"], &json!({ "decision": decision })).await?;
-            if !screen.answer(&answer) {
-                screen.done(format!("the run is {}", text(&answer, "state")));
-            }
-            Ok(())
+        RunsCommand::Decide { run, decision, result, call } => {
+            decide(&run, decision, result.as_deref(), call, client, screen).await
+        }
+        RunsCommand::Resume { run, version } => super::deadletters::resume(run, version, client, screen).await,
+    }
+}
+
+async fn decide(
+    run: &str,
+    decision: Decision,
+    result: Option<&str>,
+    call: Option<u32>,
+    client: &Client,
+    screen: &Screen,
+) -> Result<(), CliError> {
+    let word = match decision {
+        Decision::Retry => "retry",
+        Decision::Skip => "skip",
+        Decision::Fail => "fail",
+    };
+    let mut body = json!({ "decision": word });
+    if let Some(call) = call {
+        body["call"] = call.into();
+    }
+    if let Some(result) = result {
+        body["result"] = given(result)?;
+    }
+    let answer = client.post(&["runs", run, "decide"], &body).await?;
+    if screen.answer(&answer) {
+        return Ok(());
+    }
+    if let Some(call) = answer.get("call").filter(|call| !call.is_null()) {
+        let (number, what) = (text(call, "call"), text(call, "what"));
+        screen.done(format!("call {number} ({what}) is taken as done: {}", text(&answer, "result")));
+        if result.is_none() {
+            screen.line("  the guest is told so; --result says otherwise");
         }
     }
+    match text(&answer, "state").as_str() {
+        "needs-decision" => screen.warning("another call may have happened: the run still waits for a decision"),
+        state => screen.done(format!("the run is {state}")),
+    }
+    Ok(())
+}
+
+/// A result as it is given: JSON, or the name of a file that holds it.
+fn given(text: &str) -> Result<Value, CliError> {
+    let from_file = !text.trim_start().starts_with('{');
+    let json = if from_file {
+        std::fs::read_to_string(text).map_err(|e| CliError::input(format!("--result {text}: {e}")))?
+    } else {
+        text.to_owned()
+    };
+    serde_json::from_str(&json).map_err(|e| {
+        CliError::input(format!(
+            "--result: {e}; write JSON such as {{\"status\": 201, \"body\": \"…\"}}, or a file with it"
+        ))
+    })
 }
 
 /// The rows that `runs list` and `deadletters list` share.
@@ -176,23 +240,47 @@ fn show(screen: &Screen, run: &Value, log: &Value) {
     for line in list(log, "").iter().rev().take(20).rev() {
         screen.line(format!("log  {}  {:<5}  {}", text(line, "at"), text(line, "level"), text(line, "message")));
     }
+    for decision in list(run, "decisions") {
+        let result = text(decision, "result");
+        let taken = if result.is_empty() { String::new() } else { format!(" → {result}") };
+        screen.line(format!(
+            "decided  {}  {} by {}: {}{taken}",
+            text(decision, "at"),
+            text(decision, "decision"),
+            text(decision, "who"),
+            text(decision, "what"),
+        ));
+    }
     let id = text(run, "id");
     match state.as_str() {
         "needs-decision" => {
-            screen.line("\nNobody but you can know whether it happened. Look at the other side, then say one of");
+            screen.line("");
+            for doubt in list(run, "in_doubt") {
+                let (number, capability, what) = (text(doubt, "call"), text(doubt, "capability"), text(doubt, "what"));
+                screen.warning(format!("call {number}  {capability} {what}  was sent, and may have happened"));
+            }
+            screen.line("Nobody but you can know. Look at the other side, then say one of");
             screen.line(format!(
-                "  jackfield runs decide {id} retry     it did not: make the call again, with the same key"
+                "  jackfield runs decide {id} skip --result '{{\"status\": 201, \"body\": \"…\"}}'   it happened"
             ));
+            screen.line(format!("  jackfield runs decide {id} retry     it did not: make it again, with the same key"));
             screen.line(format!("  jackfield runs decide {id} fail      give up"));
-            screen.line(
-                "To always retry here: in_doubt = \"retry\" on the grant; to make it safe: idempotency = \"header\"",
-            );
-            screen.line("on the connection, if the other side honours the key.");
+            if let Some(allow) =
+                list(run, "in_doubt").first().map(|doubt| text(doubt, "allow")).filter(|l| !l.is_empty())
+            {
+                screen.line("To always retry here, in the manifest's grants:");
+                screen.line(format!("  {allow}"));
+            }
+            screen.line("To make it safe, if the other side honours the key: idempotency=header on the connection.");
         }
         "dead-lettered" => {
             screen.line(format!("\n{}", text(run, "reason")));
             screen.line("Calls that succeeded will not be made again. To go on once the cause is mended:");
-            screen.line(format!("  jackfield deadletters resume {id}"));
+            screen.line(format!("  jackfield runs resume {id}                    with the version it has"));
+            screen.line(format!("  jackfield runs resume {id} --version active   with the one that is active now"));
+        }
+        "discarded" if !text(run, "fresh").is_empty() => {
+            screen.line(format!("\nstarted fresh: jackfield runs show {}", text(run, "fresh")));
         }
         _ => {}
     }

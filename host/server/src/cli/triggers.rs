@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::InEnvironment;
 use super::client::Client;
 use super::error::CliError;
-use super::screen::{Screen, ago, list, text};
+use super::screen::{Screen, ago, joined, list, safe, text};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum TriggersCommand {
@@ -71,13 +71,21 @@ pub(super) async fn run(command: TriggersCommand, client: &Client, screen: &Scre
     Ok(())
 }
 
-/// A hook's address and who vouches for its requests, or a schedule's timing.
+/// A hook's address and who vouches for its requests, a schedule's timing, or what is listened for.
 fn what(trigger: &Value) -> String {
-    let parts = match trigger.get("schedule") {
-        Some(schedule) => [text(schedule, "timing"), String::new()],
-        None => [text(trigger, "url"), text(trigger, "verify")],
+    let parts = match (trigger.get("schedule"), trigger.get("listens")) {
+        (Some(schedule), _) => [text(schedule, "timing"), String::new()],
+        (_, Some(listens)) => [joined(listens, "types"), joined(listens, "sources")],
+        _ => [text(trigger, "url"), text(trigger, "verify")],
     };
     parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("  ")
+}
+
+/// How the runs of a trigger follow one another, if they do.
+fn order(trigger: &Value) -> Option<String> {
+    trigger.get("order_by")?;
+    let dead = if text(trigger, "on_dead_letter") == "block" { "; a dead letter holds up its key" } else { "" };
+    Some(format!("runs of one {} follow one another{dead}", text(trigger, "order_by")))
 }
 
 /// The next instant of a schedule, on the clocks of its zone.
@@ -105,8 +113,21 @@ fn show(trigger: &Value, screen: &Screen) {
         text(trigger, "kind"),
         text(trigger, "component")
     ));
+    if let Some(listens) = trigger.get("listens") {
+        screen.line(format!("  types       {}", joined(listens, "types")));
+        let sources = joined(listens, "sources");
+        screen.line(format!("  sources     {}", if sources.is_empty() { "any" } else { &sources }));
+        for (name, value) in listens.get("attributes").and_then(Value::as_object).into_iter().flatten() {
+            screen.line(format!("  attribute   {} = {}", safe(name), safe(value.as_str().unwrap_or_default())));
+        }
+    }
+    if let Some(order) = order(trigger) {
+        screen.line(format!("  order       {order}"));
+    }
     let Some(schedule) = trigger.get("schedule") else {
-        screen.line(format!("  {}", what(trigger)));
+        if trigger.get("listens").is_none() {
+            screen.line(format!("  {}", what(trigger)));
+        }
         return;
     };
     screen.line(format!("  when        {}", text(schedule, "timing")));

@@ -13,7 +13,7 @@ use jackfield_core::grant::{Capability, Grants};
 pub(super) const NAME: &str = "jackfield:project/component";
 
 /// The contract, as this host implements it.
-const CONTRACT: [(&str, &str); 7] = [
+const CONTRACT: [(&str, &str); 8] = [
     ("types.wit", include_str!("../../../../wit/types.wit")),
     ("handler.wit", include_str!("../../../../wit/handler.wit")),
     ("run.wit", include_str!("../../../../wit/run.wit")),
@@ -21,6 +21,7 @@ const CONTRACT: [(&str, &str); 7] = [
     ("config.wit", include_str!("../../../../wit/config.wit")),
     ("kv.wit", include_str!("../../../../wit/kv.wit")),
     ("http.wit", include_str!("../../../../wit/http.wit")),
+    ("events.wit", include_str!("../../../../wit/events.wit")),
 ];
 
 /// The text of the world of a component with these grants.

@@ -5,7 +5,7 @@ use std::hint::black_box;
 use std::thread::sleep;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use jackfield::{Bytes, Context, Error, Output, Result, Value, json, log};
+use jackfield::{Bytes, Context, Draft, Error, Output, Result, Value, json, log};
 use serde::Deserialize;
 
 use crate::canary::{self, Needle};
@@ -75,6 +75,8 @@ pub enum Step {
     Kv(KvStep),
     /// Reads settings.
     Config { name: Option<String> },
+    /// Emits events, all in one call.
+    Emit { events: Vec<Emission> },
     /// Waits.
     Sleep { ms: u64 },
     /// Reads the clocks so often, so many milliseconds apart.
@@ -124,6 +126,22 @@ pub struct Call {
     /// Goes on when there is no response, and says why.
     #[serde(default)]
     tolerate: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Emission {
+    #[serde(rename = "type")]
+    event_type: String,
+    id: Option<String>,
+    subject: Option<String>,
+    #[serde(default)]
+    extensions: BTreeMap<String, String>,
+    /// What is to be done by whoever hears it.
+    #[serde(default)]
+    json: Value,
+    #[serde(default)]
+    delay_s: u64,
 }
 
 #[derive(Deserialize)]
@@ -225,6 +243,7 @@ impl Step {
             Self::Kv(step) => step.take(cx)?,
             Self::Config { name: Some(name) } => json!(cx.config.get(&name)?),
             Self::Config { name: None } => json!(cx.config.all()?),
+            Self::Emit { events } => json!(cx.events.emit_all(events.into_iter().map(Emission::draft))?),
             Self::Sleep { ms } => {
                 sleep(Duration::from_millis(ms));
                 Value::Null
@@ -298,6 +317,19 @@ impl Call {
         // A large body is told by its size: the output has a limit of its own.
         let body = if response.body.len() > 64 * 1024 { json!(response.body.len()) } else { json!(response.text()) };
         Ok(json!({ "status": response.status, "headers": headers, "body": body }))
+    }
+}
+
+impl Emission {
+    fn draft(self) -> Draft {
+        let mut draft = Draft::new(self.event_type).json(&self.json).after(Duration::from_secs(self.delay_s));
+        if let Some(id) = self.id {
+            draft = draft.id(id);
+        }
+        if let Some(subject) = self.subject {
+            draft = draft.subject(subject);
+        }
+        self.extensions.into_iter().fold(draft, |draft, (name, value)| draft.extension(name, value))
     }
 }
 

@@ -42,7 +42,8 @@ pub(super) fn version(integration: &str, description: &str, artifact: &[u8]) -> 
         rate_per_second: 10,
         burst: 20,
     };
-    let trigger = Trigger { name: name("announced"), component: name("handler"), kind: TriggerKind::Webhook(webhook) };
+    let kind = TriggerKind::Webhook(webhook);
+    let trigger = Trigger { name: name("announced"), component: name("handler"), kind, order: None };
     Version {
         number: 0,
         manifest: Manifest {

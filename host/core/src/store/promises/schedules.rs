@@ -19,7 +19,7 @@ const EVERY: u64 = 60;
 fn trigger(trigger: &str, seconds: u64) -> Trigger {
     let every = Duration::from_secs(seconds);
     let kind = TriggerKind::Interval(Interval { every, misfire: Misfire::default(), overlap: Overlap::default() });
-    Trigger { name: name(trigger), component: name("handler"), kind }
+    Trigger { name: name(trigger), component: name("handler"), kind, order: None }
 }
 
 /// Releases `demo` in `dev` with these schedules beside its webhook.

@@ -7,9 +7,9 @@ use rusqlite::params;
 use super::fault::{Fault, bad_row};
 use super::ledger::Ledger;
 use super::queue::{CRASHES, Final, crashed_host, entry_of_row, finish, record_attempt};
-use super::ready::{Entry, Place};
+use super::ready::{Entry, InLine, LineId, Place};
 use super::writer::Line;
-use super::{events, journal};
+use super::{events, journal, notices};
 use crate::clock::Timestamp;
 use crate::gauntlet::crash_point;
 use crate::ids::RunId;
@@ -41,7 +41,7 @@ impl Drop for Handed {
         }
         let fences: Vec<Fence> = self.claims.iter().map(|claim| claim.fence).collect();
         if let Some(line) = self.line.upgrade() {
-            line.submit(0, false, move |ledger| give_back(ledger, &fences));
+            line.give_back(fences);
         }
     }
 }
@@ -86,7 +86,7 @@ fn claim_one(ledger: &mut Ledger, run: RunId) -> Result<Option<Claim>, Fault> {
     let alone = entry.suspect;
     // Two statements: RETURNING would make a table in memory for each claim.
     let mut select = ledger.conn.prepare_cached(
-        "SELECT fence + 1, window_start, used, failed, hard, faults, begun FROM queue WHERE run = ?1",
+        "SELECT fence + 1, window_start, used, failed, hard, faults, begun + held FROM queue WHERE run = ?1",
     )?;
     let target = ledger.names.target(entry.target).ok_or_else(|| bad_row("a run's target has no names"))?;
     let (claim, begun) = select.query_row([run.to_bytes()], |row| {
@@ -111,17 +111,28 @@ fn claim_one(ledger: &mut Ledger, run: RunId) -> Result<Option<Claim>, Fault> {
             "UPDATE queue SET state = 1, fence = ?2, begun = begun + 1, started = ?3, alone = ?4 WHERE run = ?1",
         )?
         .execute(params![run.to_bytes(), claim.fence.number as i64, ledger.now.0, alone])?;
+    let line = match entry.line {
+        Some(at) if !at.holds => {
+            ledger.conn.prepare_cached("UPDATE queue SET holds = 1 WHERE run = ?1")?.execute([run.to_bytes()])?;
+            Some(InLine { holds: true, ..at })
+        }
+        line => line,
+    };
     crash_point("claim-before-commit");
     ledger.recent.forget(run);
     let chunks = if begun > 0 { journal::count(&ledger.conn, run)? } else { 0 };
     let place = Place::Running { alone };
-    ledger.put(run, Some(Entry { place, fence: claim.fence.number, chunks, ..entry }));
+    ledger.put(run, Some(Entry { place, fence: claim.fence.number, chunks, line, ..entry }));
     Ok(Some(Claim { journaled: chunks > 0, ..claim }))
 }
 
 fn quarantine(ledger: &mut Ledger, run: RunId, problem: &str) -> Result<Option<Claim>, Fault> {
     tracing::error!(%run, problem, "a run cannot be read and is put aside");
-    let reason = Some(format!("this run cannot be read: {problem}"));
+    let why = format!("this run cannot be read: {problem}");
+    if let Some(entry) = ledger.ready.get(run).copied() {
+        notices::note(ledger, &entry, run, RunState::DeadLettered, None, &why)?;
+    }
+    let reason = Some(why);
     finish(
         ledger,
         run,
@@ -150,12 +161,14 @@ pub(super) fn give_back(ledger: &mut Ledger, fences: &[Fence]) -> Result<(), Fau
 /// `marked`: the process that ran them died of a signal that a guest may have caused.
 pub(super) fn take_over(ledger: &mut Ledger, marked: bool) -> Result<(), Fault> {
     let mut running = Vec::new();
+    let mut latest = ledger.latest;
     {
         let mut select = ledger.conn.prepare("SELECT * FROM queue")?;
         let mut rows = select.query([])?;
         let mut entries = Vec::new();
         while let Some(row) = rows.next()? {
             let (run, entry) = entry_of_row(ledger, row)?;
+            latest = latest.max(Timestamp(row.get("accepted")?));
             if let Place::Running { alone } = entry.place {
                 running.push(Left {
                     run,
@@ -172,6 +185,18 @@ pub(super) fn take_over(ledger: &mut Ledger, marked: bool) -> Result<(), Fault> 
         drop(select);
         for (run, entry) in entries {
             ledger.put(run, Some(entry));
+        }
+    }
+    ledger.latest = latest;
+    {
+        let mut select = ledger.conn.prepare("SELECT line, run FROM history WHERE state = 5 AND blocks = 1")?;
+        let blocking: Vec<(Option<LineId>, [u8; 16])> =
+            select.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
+        drop(select);
+        for (line, run) in blocking {
+            if let Some(line) = line {
+                ledger.block(line, RunId::from_bytes(run), true);
+            }
         }
     }
     for left in running {
@@ -221,6 +246,9 @@ fn settle_left(ledger: &mut Ledger, left: &Left, marked: bool) -> Result<(), Fau
         return Ok(());
     }
     if crashed && left.crashes + 1 >= CRASHES {
+        if let Some(entry) = ledger.ready.get(run).copied() {
+            notices::note(ledger, &entry, run, RunState::DeadLettered, outcome, &crashed_host())?;
+        }
         finish(ledger, run, end(RunState::DeadLettered, crashed_host(), 1))?;
         return Ok(());
     }

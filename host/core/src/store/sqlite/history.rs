@@ -29,7 +29,7 @@ const UNFINISHED: &str = "
     FROM queue q CROSS JOIN targets t ON t.id = q.target CROSS JOIN scopes s ON s.id = t.scope
     CROSS JOIN environments e ON e.id = s.environment CROSS JOIN integrations i ON i.id = s.integration
     LEFT JOIN events v ON v.run = q.run";
-const FINISHED: &str = "
+pub(super) const FINISHED: &str = "
     SELECT q.run, e.name, i.name, t.version, t.component, t.\"trigger\", q.state, q.accepted,
         NULL, q.finished, q.begun, q.last_outcome, q.reason, v.event
     FROM history q CROSS JOIN targets t ON t.id = q.target CROSS JOIN scopes s ON s.id = t.scope
@@ -41,7 +41,7 @@ struct EventId {
     id: String,
 }
 
-fn summary(row: &Row<'_>) -> Result<RunSummary, Fault> {
+pub(super) fn summary(row: &Row<'_>) -> Result<RunSummary, Fault> {
     let event: Option<Vec<u8>> = row.get(13)?;
     // A damaged event must not hide the run.
     let event_id = event.and_then(|event| rmp_serde::from_slice::<EventId>(&event).ok()).map(|event| event.id);
@@ -78,7 +78,10 @@ fn one(conn: &Connection, run: RunId) -> Result<Option<RunSummary>, Fault> {
 
 /// A run with all that is kept of it.
 pub(super) fn detail(conn: &Connection, run: RunId) -> Result<RunDetail, Fault> {
-    let summary = one(conn, run)?.ok_or_else(|| StoreError::Missing(format!("run {run}")))?;
+    let mut summary = one(conn, run)?.ok_or_else(|| StoreError::Missing(format!("run {run}")))?;
+    if summary.reason.is_none() {
+        summary.reason = behind(conn, run)?;
+    }
     let mut select = conn.prepare_cached("SELECT output FROM outputs WHERE run = ?1")?;
     let output: Option<Vec<u8>> = select.query_row([run.to_bytes()], |row| row.get(0)).optional()?;
     let mut select = conn.prepare_cached("SELECT record FROM attempts WHERE run = ?1 ORDER BY place")?;
@@ -93,7 +96,35 @@ pub(super) fn detail(conn: &Connection, run: RunId) -> Result<RunDetail, Fault> 
         Err(Fault::Refused(_)) => None,
         Err(fault) => return Err(fault),
     };
-    Ok(RunDetail { summary, event, output: output.map(|output| events::decode(&output)).transpose()?, attempts_made })
+    let mut select = conn.prepare_cached("SELECT record FROM decisions WHERE run = ?1 ORDER BY place")?;
+    let mut rows = select.query([run.to_bytes()])?;
+    let mut decisions = Vec::new();
+    while let Some(row) = rows.next()? {
+        decisions.push(events::decode(&row.get::<_, Vec<u8>>(0)?)?);
+    }
+    let mut select = conn.prepare_cached("SELECT fresh FROM history WHERE run = ?1")?;
+    let fresh = select.query_row([run.to_bytes()], |row| row.get::<_, Option<[u8; 16]>>(0)).optional()?.flatten();
+    let output = output.map(|output| events::decode(&output)).transpose()?;
+    Ok(RunDetail { summary, event, output, attempts_made, decisions, fresh: fresh.map(RunId::from_bytes) })
+}
+
+/// Which run of the same ordering key one waits for, if it does, as a sentence.
+fn behind(conn: &Connection, run: RunId) -> Result<Option<String>, Fault> {
+    let mut select = conn.prepare_cached(
+        "SELECT line, place FROM queue WHERE run = ?1 AND state IN (0, 2) AND line IS NOT NULL AND holds = 0",
+    )?;
+    let at = select.query_row([run.to_bytes()], |row| Ok((row.get::<_, Vec<u8>>(0)?, row.get::<_, i64>(1)?)));
+    let Some((line, place)) = at.optional()? else { return Ok(None) };
+    let mut select = conn.prepare_cached(
+        "SELECT run, state FROM (SELECT run, state, 2 AS rank, 0 AS place FROM history
+             WHERE line = ?1 AND state = 5 AND blocks = 1
+         UNION ALL SELECT run, state, holds, place FROM queue WHERE line = ?1 AND (holds = 1 OR place < ?2))
+         ORDER BY rank DESC, place LIMIT 1",
+    )?;
+    let first = select.query_row(params![line, place], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?))).optional()?;
+    let Some((first, number)) = first else { return Ok(None) };
+    let (first, state) = (RunId::from_bytes(first), state(number)?);
+    Ok(Some(format!("waits for run {first} of the same ordering key, which is {state}")))
 }
 
 /// Runs, newest first.
@@ -263,6 +294,7 @@ fn remove(conn: &Connection, run: RunId) -> Result<(), Fault> {
         "DELETE FROM journal WHERE run = ?1",
         "DELETE FROM attempts WHERE run = ?1",
         "DELETE FROM outputs WHERE run = ?1",
+        "DELETE FROM decisions WHERE run = ?1",
         "DELETE FROM history WHERE run = ?1",
     ] {
         conn.prepare_cached(sql)?.execute([Value::Blob(run.to_bytes().to_vec())])?;

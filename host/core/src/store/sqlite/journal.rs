@@ -10,6 +10,7 @@ use super::ledger::Ledger;
 use super::ready::{Entry, Place};
 use crate::gauntlet::{Bug, bug, crash_point};
 use crate::ids::RunId;
+use crate::journal::decide::Rewrite;
 use crate::journal::{Chunk, Cut};
 use crate::store::journal::JournalStore;
 use crate::store::queue::Fence;
@@ -78,6 +79,19 @@ pub(super) fn cut(conn: &Connection, run: RunId, chunks: u32, cut: &Cut) -> Resu
         Some(chunk) => write(conn, run, chunk),
         None => Ok(()),
     }
+}
+
+/// Puts chunks in place of those behind the first `keep`.
+pub(super) fn rewrite(conn: &Connection, run: RunId, rewrite: &Rewrite) -> Result<(), Fault> {
+    conn.prepare_cached("DELETE FROM journal WHERE run = ?1 AND number >= ?2")?
+        .execute(params![run.to_bytes(), rewrite.keep])?;
+    for (number, chunk) in (rewrite.keep..).zip(&rewrite.then) {
+        if chunk.number != number {
+            return Err(gap(run, chunk.number, number));
+        }
+        write(conn, run, chunk)?;
+    }
+    Ok(())
 }
 
 /// How many chunks a run's journal has.

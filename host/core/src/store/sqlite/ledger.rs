@@ -10,8 +10,9 @@ use rusqlite::{Connection, params};
 
 use super::SqliteOptions;
 use super::fault::Fault;
+use super::listeners::{Listeners, Own};
 use super::names::Names;
-use super::ready::{Entry, Ready, ScopeId};
+use super::ready::{Entry, LineId, Ready, ScopeId};
 use super::recent::Recent;
 use crate::clock::Timestamp;
 use crate::ids::RunId;
@@ -35,6 +36,8 @@ enum Undo {
     Run(RunId, Option<Entry>),
     Tally(ScopeId, Tally),
     Kept(i64, Kept),
+    Block(LineId, RunId, bool),
+    Listeners((i64, ScopeId), Own),
 }
 
 /// See the module.
@@ -46,6 +49,10 @@ pub(super) struct Ledger {
     pub(super) names: Names,
     pub(super) ready: Ready,
     pub(super) recent: Recent,
+    /// Who hears events.
+    pub(super) listeners: Listeners,
+    /// The latest time at which a run was accepted or a place in line given: it does not go back with the clock.
+    pub(super) latest: Timestamp,
     /// Scopes that met their cap and have not drained yet.
     pub(super) full: HashSet<ScopeId>,
     tallies: HashMap<ScopeId, Tally>,
@@ -67,6 +74,8 @@ impl Ledger {
             names: Names::default(),
             ready: Ready::default(),
             recent: Recent::default(),
+            listeners: Listeners::default(),
+            latest: Timestamp::default(),
             full: HashSet::new(),
             tallies: HashMap::new(),
             kept: HashMap::new(),
@@ -77,6 +86,7 @@ impl Ledger {
             kv_version_dirty: false,
         };
         ledger.names.load(&ledger.conn)?;
+        ledger.listeners = Listeners::load(&ledger.conn)?;
         {
             let mut scopes = ledger.conn.prepare("SELECT id, kv_bytes, dead, dead_bytes FROM scopes")?;
             let mut rows = scopes.query([])?;
@@ -102,6 +112,18 @@ impl Ledger {
     pub(super) fn put(&mut self, run: RunId, entry: Option<Entry>) {
         let old = self.ready.put(run, entry);
         self.undo.push(Undo::Run(run, old));
+    }
+
+    /// A dead letter holds up its line, or does not any more.
+    pub(super) fn block(&mut self, line: LineId, run: RunId, blocked: bool) {
+        let old = self.ready.block(line, run, blocked);
+        self.undo.push(Undo::Block(line, run, old));
+    }
+
+    /// Sets who hears events in a scope.
+    pub(super) fn listen(&mut self, scope: (i64, ScopeId), own: Own) {
+        let old = self.listeners.set(scope, own);
+        self.undo.push(Undo::Listeners(scope, old));
     }
 
     /// What a scope has.
@@ -166,6 +188,10 @@ impl Ledger {
                 Some(Undo::Run(run, entry)) => drop(self.ready.put(run, entry)),
                 Some(Undo::Tally(scope, tally)) => drop(self.tallies.insert(scope, tally)),
                 Some(Undo::Kept(environment, kept)) => drop(self.kept.insert(environment, kept)),
+                Some(Undo::Block(line, run, blocked)) => {
+                    self.ready.block(line, run, blocked);
+                }
+                Some(Undo::Listeners(scope, own)) => drop(self.listeners.set(scope, own)),
                 None => {}
             }
         }

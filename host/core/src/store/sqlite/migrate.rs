@@ -19,6 +19,8 @@ pub(super) const ALL: &[Migration] = &[
     Migration { number: 2, sql: include_str!("migrations/002_schedules.sql") },
     Migration { number: 3, sql: include_str!("migrations/003_activations.sql") },
     Migration { number: 4, sql: include_str!("migrations/004_dead_bytes.sql") },
+    Migration { number: 5, sql: include_str!("migrations/005_events.sql") },
+    Migration { number: 6, sql: include_str!("migrations/006_operator.sql") },
 ];
 
 /// The schema's number on disk; none for an empty file.

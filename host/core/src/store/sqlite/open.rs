@@ -146,6 +146,7 @@ pub(super) fn open(folder: &Path, options: SqliteOptions) -> Result<SqliteStore,
         counters: Arc::clone(&counters),
         lock: Some(lock),
         parked: VecDeque::new(),
+        returned: Vec::new(),
         upkeep_at: None,
         carried: 0,
     };

@@ -9,15 +9,16 @@ use sha2::{Digest as _, Sha256};
 use super::fault::{Fault, bad_row};
 use super::ledger::Ledger;
 use super::names::KnownTarget;
-use super::ready::{Entry, Place, ScopeId};
-use super::{events, journal};
+use super::ready::{Entry, InLine, LineId, Place, ScopeId};
+use super::{emit, events, journal, notices};
 use crate::clock::Timestamp;
 use crate::event::Event;
 use crate::gauntlet::crash_point;
 use crate::ids::RunId;
-use crate::journal::Journal;
-use crate::run::{AttemptRecord, RunState, Target};
+use crate::journal::decide::{Doubt, Given, doubts, make_again, take_as_done};
+use crate::run::{AttemptRecord, DecisionRecord, RunState, Target};
 use crate::store::StoreError;
+use crate::store::dead_letters::Onto;
 use crate::store::queue::{Accepted, Decision, Ending, Fence, JournalEnd, NewRun, Settle};
 
 /// How long an accepted event is known.
@@ -51,7 +52,7 @@ pub(super) fn state(number: i64) -> Result<RunState, Fault> {
 pub(super) fn accept(ledger: &mut Ledger, batch: &[NewRun]) -> Result<Vec<Accepted>, Fault> {
     let mut answer = Vec::with_capacity(batch.len());
     for new in batch {
-        answer.push(accept_one(ledger, new)?);
+        answer.push(accept_one(ledger, new, Way { depth: 0, capped: true })?);
     }
     // Only now: a refusal of a later one takes all back.
     let soon = ledger.now.plus(std::time::Duration::from_secs(1));
@@ -64,7 +65,17 @@ pub(super) fn accept(ledger: &mut Ledger, batch: &[NewRun]) -> Result<Vec<Accept
     Ok(answer)
 }
 
-fn accept_one(ledger: &mut Ledger, new: &NewRun) -> Result<Accepted, Fault> {
+/// How an event came.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Way {
+    /// How many events led to it, each made by a run of the one before.
+    pub(super) depth: u32,
+    /// Whether the caps of the queue hold for it.
+    pub(super) capped: bool,
+}
+
+/// Stores one event as a run.
+pub(super) fn accept_one(ledger: &mut Ledger, new: &NewRun, way: Way) -> Result<Accepted, Fault> {
     let now = ledger.now;
     if new.dedupe
         && let Some(first) = known(ledger, new)?
@@ -75,17 +86,36 @@ fn accept_one(ledger: &mut Ledger, new: &NewRun) -> Result<Accepted, Fault> {
     let known = ledger.names.target(target).ok_or_else(|| bad_row("a target has no names"))?;
     let (scope, component) = (known.scope, known.component);
     let bytes = new.event.size() as u64;
-    admit(ledger, scope, &new.target, bytes)?;
+    if way.capped {
+        admit(ledger, scope, &new.target, bytes)?;
+    }
     let id = new.id.to_bytes();
     events::store(&ledger.conn, new.id, &new.event)?;
     let needs = new.needs;
+    let line = new.order.as_ref().map(|order| {
+        let id = line(&new.target, &order.key);
+        InLine { id, place: place(ledger, id, new.due), holds: false, blocks: order.block }
+    });
     ledger
         .conn
         .prepare_cached(
-            "INSERT INTO queue (run, target, state, due, accepted, window_start, memory, concurrency, bytes)
-             VALUES (?1, ?2, 0, ?3, ?4, ?4, ?5, ?6, ?7)",
+            "INSERT INTO queue (run, target, state, due, accepted, window_start, memory, concurrency, bytes, depth, line,
+                 place, blocks)
+             VALUES (?1, ?2, 0, ?3, ?4, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
         )?
-        .execute(params![id, target, new.due.0, now.0, needs.memory_bytes as i64, needs.concurrency, bytes as i64])?;
+        .execute(params![
+            id,
+            target,
+            new.due.0,
+            now.0,
+            needs.memory_bytes as i64,
+            needs.concurrency,
+            bytes as i64,
+            way.depth,
+            line.map(|at| at.id),
+            line.map_or(0, |at| at.place),
+            line.is_some_and(|at| at.blocks),
+        ])?;
     let entry = Entry {
         scope,
         component,
@@ -97,6 +127,7 @@ fn accept_one(ledger: &mut Ledger, new: &NewRun) -> Result<Accepted, Fault> {
         memory_bytes: needs.memory_bytes,
         concurrency: needs.concurrency,
         bytes,
+        line,
     };
     ledger.put(new.id, Some(entry));
     Ok(Accepted::New(new.id))
@@ -122,14 +153,37 @@ fn known(ledger: &Ledger, new: &NewRun) -> Result<Option<RunId>, Fault> {
 
 /// (environment, integration, trigger, source, id) as one key. Stored; it never changes.
 fn identity(target: &Target, event: &Event) -> [u8; 32] {
+    hashed([
+        target.environment.as_str(),
+        target.integration.as_str(),
+        target.trigger.as_str(),
+        &event.source,
+        &event.id,
+    ])
+}
+
+/// Several texts as one key. Stored; it never changes.
+pub(super) fn hashed<const N: usize>(parts: [&str; N]) -> [u8; 32] {
     let mut hash = Sha256::new();
-    let parts =
-        [target.environment.as_str(), target.integration.as_str(), target.trigger.as_str(), &event.source, &event.id];
     for part in parts {
         hash.update((part.len() as u64).to_le_bytes());
         hash.update(part);
     }
     hash.finalize().into()
+}
+
+/// The line of an ordering key. Stored; it never changes.
+fn line(target: &Target, key: &str) -> LineId {
+    let hash = hashed([target.environment.as_str(), target.integration.as_str(), target.trigger.as_str(), key]);
+    hash.first_chunk().copied().unwrap_or_default()
+}
+
+/// A place in a line for a run that is due then: behind all that were accepted before and are due, also if the clock
+/// was set back since.
+fn place(ledger: &mut Ledger, line: LineId, due: Timestamp) -> i64 {
+    ledger.latest = ledger.latest.max(ledger.now);
+    let at = if due <= ledger.now { ledger.latest } else { due };
+    ledger.ready.place_in(line, at)
 }
 
 /// Whether a scope's queue takes one more. Once full, it must drain to four fifths first, so that
@@ -182,7 +236,10 @@ pub(super) fn settle(ledger: &mut Ledger, fence: Fence, ending: &Ending) -> Resu
         JournalEnd::Cut(cut) if cut.keep <= entry.chunks => journal::cut(&ledger.conn, run, entry.chunks, cut)?,
         JournalEnd::Keep(_) | JournalEnd::Cut(_) => {}
     }
-    record_attempt(ledger, run, &ending.attempt)?;
+    let held = matches!(ending.then, Settle::Held { .. });
+    if !held {
+        record_attempt(ledger, run, &ending.attempt)?;
+    }
     crash_point("settle-before-commit");
     let outcome = Some(ending.attempt.outcome.as_str());
     let end = |state, reason: Option<String>| Final {
@@ -196,7 +253,10 @@ pub(super) fn settle(ledger: &mut Ledger, fence: Fence, ending: &Ending) -> Resu
     let cancelled = || end(RunState::Cancelled, Some("cancelled".into()));
     match &ending.then {
         Settle::Succeeded => finish(ledger, run, end(RunState::Succeeded, None)),
-        Settle::DeadLettered { reason } => finish(ledger, run, end(RunState::DeadLettered, Some(reason.clone()))),
+        Settle::DeadLettered { reason } => {
+            notices::note(ledger, &entry, run, RunState::DeadLettered, outcome, reason)?;
+            finish(ledger, run, end(RunState::DeadLettered, Some(reason.clone())))
+        }
         Settle::Cancelled => finish(ledger, run, cancelled()),
         Settle::Parked { reason } => {
             if wish_to_cancel(ledger, run)? {
@@ -209,7 +269,9 @@ pub(super) fn settle(ledger: &mut Ledger, fence: Fence, ending: &Ending) -> Resu
                      last_outcome = ?2, reason = ?3 WHERE run = ?1",
                 )?
                 .execute(params![run.to_bytes(), outcome, reason])?;
+            notices::note(ledger, &entry, run, RunState::NeedsDecision, outcome, reason)?;
             ledger.put(run, Some(Entry { place: Place::Parked, suspect: false, ..entry }));
+            emit::ended(ledger, run, &entry, RunState::NeedsDecision, outcome, Some(reason))?;
             crash_point("park-before-commit");
             Ok(RunState::NeedsDecision)
         }
@@ -228,12 +290,27 @@ pub(super) fn settle(ledger: &mut Ledger, fence: Fence, ending: &Ending) -> Resu
             crash_point("retry-before-commit");
             Ok(RunState::Waiting)
         }
+        Settle::Held { due, reason } => {
+            if wish_to_cancel(ledger, run)? {
+                return finish(ledger, run, Final { used: 0, ..cancelled() });
+            }
+            ledger
+                .conn
+                .prepare_cached(
+                    "UPDATE queue SET state = 2, due = ?2, begun = begun - 1, held = held + 1, faults = 0,
+                     suspect = 0, alone = 0, last_outcome = ?3, reason = ?4 WHERE run = ?1",
+                )?
+                .execute(params![run.to_bytes(), due.0, outcome, reason])?;
+            ledger.put(run, Some(Entry { place: Place::Ready { due: *due }, suspect: false, ..entry }));
+            Ok(RunState::Waiting)
+        }
         Settle::Released { due, suspect } => {
             if wish_to_cancel(ledger, run)? {
                 return finish(ledger, run, cancelled());
             }
             let crashed = *suspect && entry.place == (Place::Running { alone: true });
             if crashed && crashes(ledger, run)? + 1 >= CRASHES {
+                notices::note(ledger, &entry, run, RunState::DeadLettered, outcome, &crashed_host())?;
                 return finish(
                     ledger,
                     run,
@@ -290,6 +367,13 @@ pub(super) struct Final<'a> {
     pub(super) crashes: u32,
 }
 
+impl Final<'_> {
+    /// An end that is not that of an attempt.
+    pub(super) const fn without_attempt(state: RunState) -> Self {
+        Self { state, outcome: None, reason: None, output: None, used: 0, crashes: 0 }
+    }
+}
+
 /// Moves a run from the queue to the history.
 pub(super) fn finish(ledger: &mut Ledger, run: RunId, end: Final<'_>) -> Result<RunState, Fault> {
     let Some(entry) = ledger.ready.get(run).copied() else {
@@ -297,6 +381,7 @@ pub(super) fn finish(ledger: &mut Ledger, run: RunId, end: Final<'_>) -> Result<
     };
     let id = run.to_bytes();
     let environment = known_target(ledger, entry.target)?.environment;
+    emit::ended(ledger, run, &entry, end.state, end.outcome, end.reason.as_deref())?;
     let mut extra = journal::bytes(&ledger.conn, run)?;
     if let Some(output) = end.output {
         let output = events::encode(output)?;
@@ -310,9 +395,9 @@ pub(super) fn finish(ledger: &mut Ledger, run: RunId, end: Final<'_>) -> Result<
         .conn
         .prepare_cached(
             "INSERT INTO history (run, target, scope, environment, state, fence, accepted, finished, begun, used,
-                 crashes, memory, concurrency, event_bytes, bytes, last_outcome, reason)
+                 crashes, memory, concurrency, event_bytes, bytes, last_outcome, reason, depth, line, blocks)
              SELECT run, target, ?2, ?3, ?4, fence, accepted, ?5, begun, used + ?6,
-                 crashes + ?7, memory, concurrency, bytes, bytes + ?8, coalesce(?9, last_outcome), ?10
+                 crashes + ?7, memory, concurrency, bytes, bytes + ?8, coalesce(?9, last_outcome), ?10, depth, line, blocks
              FROM queue WHERE run = ?1",
         )?
         .execute(params![
@@ -332,6 +417,9 @@ pub(super) fn finish(ledger: &mut Ledger, run: RunId, end: Final<'_>) -> Result<
     ledger.put(run, None);
     ledger.recent.forget(run);
     if end.state == RunState::DeadLettered {
+        if let Some(at) = entry.line.filter(|at| at.blocks) {
+            ledger.block(at.id, run, true);
+        }
         ledger.add_dead(entry.scope, 1, entry.bytes as i64 + extra);
     } else {
         ledger.add_kept(environment, 1, entry.bytes as i64 + extra);
@@ -339,7 +427,7 @@ pub(super) fn finish(ledger: &mut Ledger, run: RunId, end: Final<'_>) -> Result<
     Ok(end.state)
 }
 
-fn known_target(ledger: &Ledger, target: i64) -> Result<&KnownTarget, Fault> {
+pub(super) fn known_target(ledger: &Ledger, target: i64) -> Result<&KnownTarget, Fault> {
     ledger.names.target(target).ok_or_else(|| bad_row("a run's target has no names"))
 }
 
@@ -371,7 +459,7 @@ fn final_state(ledger: &Ledger, run: RunId) -> Result<RunState, Fault> {
 }
 
 /// Decides over a parked run.
-pub(super) fn decide(ledger: &mut Ledger, run: RunId, decision: Decision) -> Result<RunState, Fault> {
+pub(super) fn decide(ledger: &mut Ledger, run: RunId, decision: &Decision, who: &str) -> Result<RunState, Fault> {
     let entry = match ledger.ready.get(run).copied() {
         Some(entry) if entry.place == Place::Parked => entry,
         Some(_) => {
@@ -382,8 +470,22 @@ pub(super) fn decide(ledger: &mut Ledger, run: RunId, decision: Decision) -> Res
             return Err(StoreError::Conflict(format!("run {run} is {state}; it does not wait for a decision")).into());
         }
     };
+    let conn = &ledger.conn;
+    let chunks = journal::load(conn, run)?;
+    let unreadable = |e: crate::journal::Corrupt| StoreError::Conflict(e.to_string());
+    let doubts = doubts(&chunks).map_err(unreadable)?;
+    let named = |doubt: &Doubt| format!("{} {}", doubt.what.capability, doubt.what.text);
+    let mut record = DecisionRecord {
+        at: ledger.now,
+        who: who.into(),
+        decision: decision.label().into(),
+        call: None,
+        what: doubts.iter().map(named).collect::<Vec<_>>().join(", "),
+        result: None,
+    };
     match decision {
         Decision::Fail => {
+            record_decision(conn, run, &record)?;
             let mut select = ledger.conn.prepare_cached("SELECT reason FROM queue WHERE run = ?1")?;
             let why: Option<String> = select.query_row([run.to_bytes()], |row| row.get(0))?;
             drop(select);
@@ -399,22 +501,46 @@ pub(super) fn decide(ledger: &mut Ledger, run: RunId, decision: Decision) -> Res
                 used: 0,
                 crashes: 0,
             };
-            finish(ledger, run, end)
+            return finish(ledger, run, end);
         }
         Decision::Retry => {
-            let chunks = journal::load(&ledger.conn, run)?;
             let clock = std::sync::Arc::clone(&ledger.options.clock);
-            let cut = Journal::load(clock, &chunks).map_err(|e| StoreError::Conflict(e.to_string()))?.cut();
-            journal::cut(&ledger.conn, run, chunks.len() as u32, &cut)?;
-            ledger
-                .conn
-                .prepare_cached("UPDATE queue SET state = 0, due = ?2, reason = NULL WHERE run = ?1")?
-                .execute(params![run.to_bytes(), ledger.now.0])?;
-            ledger.put(run, Some(Entry { place: Place::Ready { due: ledger.now }, ..entry }));
-            crash_point("decide-before-commit");
-            Ok(RunState::Queued)
+            journal::rewrite(conn, run, &make_again(clock, &chunks).map_err(unreadable)?)?;
+        }
+        Decision::Skip(skipped) => {
+            let given = Given { call: skipped.call, answer: &skipped.answer, who, at: ledger.now };
+            let rewrite = take_as_done(&chunks, &given).map_err(unreadable)?.ok_or_else(|| {
+                let call = skipped.call;
+                StoreError::Conflict(format!("call {call} of run {run} is not in doubt"))
+            })?;
+            journal::rewrite(conn, run, &rewrite)?;
+            record.call = Some(skipped.call);
+            record.what = doubts.iter().find(|doubt| doubt.call == skipped.call).map(named).unwrap_or_default();
+            record.result = Some(skipped.shown.clone());
         }
     }
+    record_decision(conn, run, &record)?;
+    if let Decision::Skip(skipped) = decision
+        && let Some(left) = doubts.iter().find(|doubt| doubt.call != skipped.call)
+    {
+        let reason = format!("call {} may have happened: {}", left.call, named(left));
+        conn.prepare_cached("UPDATE queue SET reason = ?2 WHERE run = ?1")?.execute(params![run.to_bytes(), reason])?;
+        return Ok(RunState::NeedsDecision);
+    }
+    conn.prepare_cached("UPDATE queue SET state = 0, due = ?2, reason = NULL WHERE run = ?1")?
+        .execute(params![run.to_bytes(), ledger.now.0])?;
+    ledger.put(run, Some(Entry { place: Place::Ready { due: ledger.now }, ..entry }));
+    crash_point("decide-before-commit");
+    Ok(RunState::Queued)
+}
+
+fn record_decision(conn: &rusqlite::Connection, run: RunId, record: &DecisionRecord) -> Result<(), Fault> {
+    conn.prepare_cached(
+        "INSERT INTO decisions (run, place, record)
+         SELECT ?1, coalesce(max(place), 0) + 1, ?2 FROM decisions WHERE run = ?1",
+    )?
+    .execute(params![run.to_bytes(), events::encode(record)?])?;
+    Ok(())
 }
 
 /// What people do with dead letters, many at once.
@@ -441,7 +567,7 @@ pub(super) fn bulk(ledger: &mut Ledger, what: Bulk, request: &str, runs: &[RunId
         if seen.insert(*run) {
             dead_letter(ledger, *run)?;
             match what {
-                Bulk::Resume => resume(ledger, *run)?,
+                Bulk::Resume => resume(ledger, *run, None)?,
                 Bulk::Discard => discard(ledger, *run)?,
             }
             done += 1;
@@ -456,7 +582,7 @@ pub(super) fn bulk(ledger: &mut Ledger, what: Bulk, request: &str, runs: &[RunId
 }
 
 /// Fails unless a run is a dead letter.
-fn dead_letter(ledger: &Ledger, run: RunId) -> Result<(), Fault> {
+pub(super) fn dead_letter(ledger: &Ledger, run: RunId) -> Result<(), Fault> {
     let state = if ledger.ready.holds(run) { None } else { Some(final_state(ledger, run)?) };
     match state {
         Some(RunState::DeadLettered) => Ok(()),
@@ -465,20 +591,26 @@ fn dead_letter(ledger: &Ledger, run: RunId) -> Result<(), Fault> {
     }
 }
 
-fn resume(ledger: &mut Ledger, run: RunId) -> Result<(), Fault> {
+/// Queues a dead letter again, on another version if it is to go on there.
+pub(super) fn resume(ledger: &mut Ledger, run: RunId, onto: Option<Onto>) -> Result<(), Fault> {
     let id = run.to_bytes();
     let now = ledger.now;
+    // It stands in line again: at its end, unless it held up the line.
+    let mut select = ledger.conn.prepare_cached("SELECT line, blocks FROM history WHERE run = ?1")?;
+    let (line, blocks): (Option<LineId>, bool) = select.query_row([id], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    drop(select);
+    let line = line.map(|line| InLine { id: line, place: place(ledger, line, now), holds: blocks, blocks });
     // A run that took the host with it is tried alone again, from no deaths.
     let (target, fence, memory, concurrency, bytes, suspect) = ledger
         .conn
         .prepare_cached(
             "INSERT INTO queue (run, target, state, due, fence, accepted, window_start, begun, used, suspect,
-                 memory, concurrency, bytes, last_outcome)
+                 memory, concurrency, bytes, last_outcome, depth, line, place, holds, blocks)
              SELECT run, target, 0, ?2, fence, accepted, ?2, begun, used, crashes > 0,
-                 memory, concurrency, event_bytes, last_outcome
+                 memory, concurrency, event_bytes, last_outcome, depth, line, ?3, blocks, blocks
              FROM history WHERE run = ?1 RETURNING target, fence, memory, concurrency, bytes, suspect",
         )?
-        .query_row(params![id, now.0], |row| {
+        .query_row(params![id, now.0, line.map_or(0, |at| at.place)], |row| {
             Ok((
                 row.get::<_, i64>(0)?,
                 row.get::<_, i64>(1)?,
@@ -494,6 +626,19 @@ fn resume(ledger: &mut Ledger, run: RunId) -> Result<(), Fault> {
         .query_row([id], |row| row.get(0))?;
     crash_point("resume-before-commit");
     ledger.conn.prepare_cached("DELETE FROM outputs WHERE run = ?1")?.execute([id])?;
+    let (target, memory, concurrency) = match onto {
+        None => (target, memory, concurrency),
+        Some(Onto { version, needs }) => {
+            let moved = Target { version, ..known_target(ledger, target)?.target.clone() };
+            let target = ledger.names.target_id(&ledger.conn, &moved)?;
+            let memory = needs.memory_bytes as i64;
+            ledger
+                .conn
+                .prepare_cached("UPDATE queue SET target = ?2, memory = ?3, concurrency = ?4 WHERE run = ?1")?
+                .execute(params![id, target, memory, needs.concurrency])?;
+            (target, memory, needs.concurrency)
+        }
+    };
     let known = known_target(ledger, target)?;
     let entry = Entry {
         scope: known.scope,
@@ -506,19 +651,30 @@ fn resume(ledger: &mut Ledger, run: RunId) -> Result<(), Fault> {
         memory_bytes: memory as u64,
         concurrency,
         bytes: bytes as u64,
+        line,
     };
     ledger.put(run, Some(entry));
+    if let Some(at) = line.filter(|at| at.blocks) {
+        ledger.block(at.id, run, false);
+    }
     ledger.add_dead(entry.scope, -1, -held);
     Ok(())
 }
 
-fn discard(ledger: &mut Ledger, run: RunId) -> Result<(), Fault> {
-    let (scope, environment, bytes): (i64, i64, i64) = ledger
+/// Puts a dead letter away.
+pub(super) fn discard(ledger: &mut Ledger, run: RunId) -> Result<(), Fault> {
+    let (scope, environment, bytes, line): (i64, i64, i64, Option<LineId>) = ledger
         .conn
         .prepare_cached(
-            "UPDATE history SET state = 7, finished = ?2 WHERE run = ?1 RETURNING scope, environment, bytes",
+            "UPDATE history SET state = 7, finished = ?2 WHERE run = ?1
+             RETURNING scope, environment, bytes, CASE WHEN blocks THEN line END",
         )?
-        .query_row(params![run.to_bytes(), ledger.now.0], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+        .query_row(params![run.to_bytes(), ledger.now.0], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+        })?;
+    if let Some(line) = line {
+        ledger.block(line, run, false);
+    }
     ledger.add_dead(scope, -1, -bytes);
     ledger.add_kept(environment, 1, bytes);
     crash_point("discard-before-commit");
@@ -545,6 +701,12 @@ pub(super) fn entry_of_row(ledger: &Ledger, row: &rusqlite::Row<'_>) -> Result<(
         memory_bytes: row.get::<_, i64>("memory")? as u64,
         concurrency: row.get("concurrency")?,
         bytes: row.get::<_, i64>("bytes")? as u64,
+        line: match row.get::<_, Option<LineId>>("line")? {
+            Some(id) => {
+                Some(InLine { id, place: row.get("place")?, holds: row.get("holds")?, blocks: row.get("blocks")? })
+            }
+            None => None,
+        },
     };
     Ok((RunId::from_bytes(row.get("run")?), entry))
 }

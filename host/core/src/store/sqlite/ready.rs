@@ -6,8 +6,12 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Bound;
 
+use self::lines::Lines;
+pub(super) use self::lines::{InLine, LineId};
 use crate::clock::Timestamp;
 use crate::ids::RunId;
+
+mod lines;
 
 /// An integration in an environment, as a number.
 pub(super) type ScopeId = i64;
@@ -49,6 +53,8 @@ pub(super) struct Entry {
     pub(super) concurrency: u32,
     /// Of its event.
     pub(super) bytes: u64,
+    /// Where it stands among those of its ordering key, if it has one.
+    pub(super) line: Option<InLine>,
 }
 
 /// What one scope has.
@@ -91,6 +97,7 @@ pub(super) struct Ready {
     ripe: BTreeSet<(ScopeId, ComponentId)>,
     future: BTreeSet<(Timestamp, ComponentId)>,
     suspects: Line,
+    lines: Lines,
     running: u64,
     running_alone: u64,
     horizon: Timestamp,
@@ -150,6 +157,13 @@ impl Ready {
             self.link(run, new);
         }
         self.count_target(old.as_ref(), entry.as_ref());
+        let mut turned = None;
+        for line in [old.as_ref(), entry.as_ref()].into_iter().flatten().filter_map(|entry| entry.line) {
+            if turned != Some(line.id) {
+                self.turn(line.id);
+                turned = Some(line.id);
+            }
+        }
         for touched in [old.as_ref(), entry.as_ref()].into_iter().flatten() {
             self.file(touched.component);
             if self.counts.get(&touched.scope) == Some(&Count::default()) {
@@ -186,8 +200,11 @@ impl Ready {
             Place::Ready { due } => {
                 count.ready += 1;
                 count.ready_bytes += entry.bytes;
-                let line = if entry.suspect { &mut self.suspects } else { &mut component.line };
-                line.insert((due, run));
+                // One that stands in a line is found when its turn has come.
+                if entry.line.is_none() {
+                    let line = if entry.suspect { &mut self.suspects } else { &mut component.line };
+                    line.insert((due, run));
+                }
             }
             Place::Running { alone } => {
                 count.running += 1;
@@ -197,17 +214,23 @@ impl Ready {
             }
             Place::Parked => count.parked += 1,
         }
+        if let Some(at) = entry.line {
+            self.lines.join(run, at);
+        }
     }
 
     fn unlink(&mut self, run: RunId, entry: &Entry) {
         let count = self.counts.entry(entry.scope).or_default();
         let component = self.components.entry(entry.component).or_default();
+        let found = entry.line.is_none_or(|at| self.lines.leave(run, at));
         match entry.place {
             Place::Ready { due } => {
                 count.ready -= 1;
                 count.ready_bytes -= entry.bytes;
-                let line = if entry.suspect { &mut self.suspects } else { &mut component.line };
-                line.remove(&(due, run));
+                if found {
+                    let line = if entry.suspect { &mut self.suspects } else { &mut component.line };
+                    line.remove(&(due, run));
+                }
             }
             Place::Running { alone } => {
                 count.running -= 1;
@@ -217,6 +240,47 @@ impl Ready {
             }
             Place::Parked => count.parked -= 1,
         }
+    }
+
+    /// Whose turn it is in a line may have changed: hides one and shows another.
+    fn turn(&mut self, id: LineId) {
+        let Some((hidden, front)) = self.lines.turn(id) else { return };
+        if let Some(entry) = hidden.and_then(|run| self.runs.get(&run).copied()) {
+            self.find(hidden, &entry, false);
+        }
+        let front = front.and_then(|run| self.runs.get(&run).copied().map(|entry| (run, entry)));
+        // One that runs, or waits for a person, is at the front and nobody's to claim.
+        let front = front.filter(|(_, entry)| matches!(entry.place, Place::Ready { .. }));
+        self.lines.show(id, front.map(|(run, _)| run));
+        if let Some((run, entry)) = front {
+            self.find(Some(run), &entry, true);
+        }
+    }
+
+    /// Puts a run that stands in a line among those that can be claimed, or takes it from there.
+    fn find(&mut self, run: Option<RunId>, entry: &Entry, shown: bool) {
+        let (Some(run), Place::Ready { due }) = (run, entry.place) else { return };
+        let component = self.components.entry(entry.component).or_default();
+        component.scope = entry.scope;
+        let line = if entry.suspect { &mut self.suspects } else { &mut component.line };
+        if shown {
+            line.insert((due, run));
+        } else {
+            line.remove(&(due, run));
+        }
+        self.file(entry.component);
+    }
+
+    /// A dead letter holds up its line, or does not any more. Gives what was so before.
+    pub(super) fn block(&mut self, line: LineId, run: RunId, blocked: bool) -> bool {
+        let before = self.lines.block(line, run, blocked);
+        self.turn(line);
+        before
+    }
+
+    /// A place in a line behind all whose time is up to `at`.
+    pub(super) fn place_in(&self, line: LineId, at: Timestamp) -> i64 {
+        self.lines.place(line, at)
     }
 
     fn file(&mut self, id: ComponentId) {

@@ -9,7 +9,7 @@ use super::admin::{from_json, to_json};
 use super::fault::Fault;
 use super::ledger::Ledger;
 use super::names::{self, find_environment, find_integration, parse};
-use super::schedules;
+use super::{listeners, schedules};
 use crate::artifact::{Digest, Inspection};
 use crate::clock::Timestamp;
 use crate::gauntlet::crash_point;
@@ -101,7 +101,7 @@ impl Registry for SqliteStore {
         now: Timestamp,
     ) -> Reply<()> {
         self.command(0, move |ledger| {
-            ledger.names.environment(&environment)?;
+            let place = ledger.names.environment(&environment)?;
             let version = version(&ledger.conn, &integration, number)?;
             let scope = Scope { environment: environment.clone(), integration: integration.clone() };
             let id = ledger.names.scope(&ledger.conn, &scope)?;
@@ -114,6 +114,7 @@ impl Registry for SqliteStore {
                 )?
                 .execute(params![id, number, now.0])?;
             schedules::released(&ledger.conn, id, &version.manifest.triggers, now)?;
+            ledger.listen((place, id), listeners::of(&environment, &version));
             crash_point("release-before-commit");
             if changed > 0 {
                 ledger

@@ -44,8 +44,8 @@ impl RunQueue for SqliteStore {
         self.freeing(move |ledger| queue::cancel(ledger, run))
     }
 
-    fn decide(&self, run: RunId, decision: Decision) -> Reply<RunState> {
-        self.command(0, move |ledger| queue::decide(ledger, run, decision))
+    fn decide_as(&self, run: RunId, decision: Decision, who: String) -> Reply<RunState> {
+        self.command(0, move |ledger| queue::decide(ledger, run, &decision, &who))
     }
 
     fn resume(&self, request: String, runs: Vec<RunId>) -> Reply<u64> {

@@ -12,11 +12,16 @@ use std::time::Duration;
 use rusqlite::Connection;
 use tokio::sync::watch;
 
+use super::fault::Fault;
 use super::ledger::Ledger;
 use super::reserve::Reserve;
 use super::writer::{Counters, Health, Line, Order, Writer, refuse};
-use super::{Inner, OpenError, SqliteOptions, SqliteStore, migrate, open};
+use super::{Inner, OpenError, SqliteOptions, SqliteStore, journal, migrate, open};
+use crate::ids::RunId;
+use crate::journal::Chunk;
 use crate::store::StoreError;
+
+const AWAY: &str = "it is only away within a reboot";
 
 /// How a step ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,6 +71,7 @@ impl SqliteStore {
             counters: Arc::clone(&counters),
             lock: None,
             parked: VecDeque::new(),
+            returned: Vec::new(),
             upkeep_at: None,
             carried: 0,
         };
@@ -97,12 +103,14 @@ impl ByHand {
         writer.counters.commands.fetch_add(orders.len() as u64, Ordering::Relaxed);
         writer.ledger.now = writer.ledger.options.clock.now();
         failing.store(commit == Commit::Refused, Ordering::SeqCst);
+        let active = !orders.is_empty();
         let done = match commit {
             Commit::Unanswered => unanswered(writer, orders),
             Commit::Done | Commit::Refused => writer.batch(orders),
         };
         failing.store(false, Ordering::SeqCst);
-        done.and_then(|()| writer.forget()).expect("memory does not fail");
+        let writer = self.writer();
+        done.and_then(|()| if active { writer.forget() } else { Ok(()) }).expect("memory does not fail");
     }
 
     /// How long the writer would wait for a command before it looks at the clock; for ever if nobody
@@ -123,13 +131,28 @@ impl ByHand {
         conn.query_row(&format!("PRAGMA max_page_count = {most}"), [], |_| Ok(())).expect("memory does not fail");
     }
 
-    /// Reads what is committed, beside everything else.
+    /// The journals of all runs that are not final, as they are on disk.
     ///
-    /// # Errors
+    /// # Panics
     ///
-    /// As SQLite.
-    pub fn look<T>(&mut self, act: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> rusqlite::Result<T> {
-        act(&self.writer().ledger.conn)
+    /// One does not read.
+    #[must_use]
+    pub fn journals(&self) -> Vec<(RunId, Vec<Chunk>)> {
+        let conn = &self.writer.as_ref().expect(AWAY).ledger.conn;
+        let read = || -> Result<Vec<_>, Fault> {
+            let mut select = conn.prepare_cached("SELECT run FROM queue ORDER BY run")?;
+            let runs: Vec<[u8; 16]> = select.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+            let chunks = |run| Ok((run, journal::load(conn, run)?));
+            runs.into_iter().map(|run| chunks(RunId::from_bytes(run))).collect()
+        };
+        read().unwrap_or_else(|fault| panic!("{:?}", fault.into_answer()))
+    }
+
+    /// How many runs wait, are in an attempt, and are parked.
+    #[must_use]
+    pub fn open_runs(&self) -> (u64, u64, u64) {
+        let scopes = self.writer.as_ref().expect(AWAY).ledger.ready.scopes();
+        scopes.fold((0, 0, 0), |sum, (_, count)| (sum.0 + count.ready, sum.1 + count.running, sum.2 + count.parked))
     }
 
     /// The process that used the store is gone and the next one opens it: what was in line and what was
@@ -145,13 +168,14 @@ impl ByHand {
         let Writer { ledger, inbox, reserve, health, counters, lock, .. } = writer;
         let mut ledger = Ledger::load(ledger.conn, Arc::clone(&self.options))?;
         open::take_over(&mut ledger, marked)?;
-        let (parked, upkeep_at, carried) = (VecDeque::new(), None, 0);
-        self.writer = Some(Writer { ledger, inbox, reserve, health, counters, lock, parked, upkeep_at, carried });
+        let (parked, returned, upkeep_at, carried) = (VecDeque::new(), Vec::new(), None, 0);
+        self.writer =
+            Some(Writer { ledger, inbox, reserve, health, counters, lock, parked, returned, upkeep_at, carried });
         Ok(())
     }
 
     fn writer(&mut self) -> &mut Writer {
-        self.writer.as_mut().expect("it is only away within a reboot")
+        self.writer.as_mut().expect(AWAY)
     }
 }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::migrate::{self, Migration};
+use super::stepped::Commit;
 use super::{OpenError, SqliteOptions, SqliteStore};
 use crate::clock::fake::{FakeClock, FakeRng};
 use crate::ids::RunId;
@@ -121,6 +122,8 @@ fn a_released_migration_is_never_edited() {
         "sha256:ca532dcc632028c0642276bb6b3c778f8b69aa0d3691ee0908f7947276440ecb",
         "sha256:e0c82f64231590aecb17d8ae02801d7bff4a5883ffaf4d33025b2ada535d135d",
         "sha256:52b8b2be0447fa94f740d5eb1c8bd9a23f38feabc4535bb7c0527aee6a1702ca",
+        "sha256:ae6686ced89f6cc7e535cd42c2716681e50759f424ae747636d7e250cf824677",
+        "sha256:9853ba2429c481bba7ae3e27b2306c554f09a60c13b91a4d1167032932b979fa",
     ];
     assert_eq!(sums, released);
     assert!(migrate::ALL.iter().zip(1..).all(|(migration, number)| migration.number == number));
@@ -489,4 +492,25 @@ fn stored_forms_never_change() {
     let chain = super::admin::chain(&[7; 32], 3, at, "ops", "deploy", "demo 1");
     let forms = [super::checksum::checksum(&bytes).to_string(), data_encoding::HEXLOWER.encode(&chain)];
     assert_eq!(forms, ["-1788539700914491568", "9d482807c5c1af194528c9f32eb2c599e5e55a810e0cf4e251958ec8b3aa6dd8"]);
+}
+
+#[tokio::test]
+async fn a_claim_that_nobody_took_is_given_back_even_if_a_commit_fails_meanwhile() {
+    let (clock, rng) = (Arc::new(FakeClock::default()), Arc::new(FakeRng::new(7)));
+    let options = SqliteOptions::new(Arc::<FakeClock>::clone(&clock), Arc::<FakeRng>::clone(&rng));
+    let (store, mut writer) = SqliteStore::by_hand(options, || {}).unwrap();
+    let sqlite = Sqlite { folder: tempfile::tempdir().unwrap(), clock, rng, store };
+    let run = new_run(&sqlite, "a");
+    let accepted = sqlite.store.accept(vec![run]);
+    writer.step(Commit::Done);
+    accepted.await.unwrap();
+    let claim = sqlite.store.claim(ROOM);
+    writer.step(Commit::Done);
+    assert_eq!(writer.open_runs(), (0, 1, 0), "it was handed over");
+    drop(claim);
+    writer.step(Commit::Refused);
+    assert_eq!(writer.open_runs(), (0, 1, 0), "nothing could be written");
+    assert!(writer.patience().is_some(), "the writer forgets about it");
+    writer.step(Commit::Done);
+    assert_eq!(writer.open_runs(), (1, 0, 0), "it is not given back");
 }

@@ -22,6 +22,12 @@ pub(super) fn forget_some(ledger: &mut Ledger) -> Result<u64, Fault> {
             "DELETE FROM requests WHERE request IN (SELECT request FROM requests WHERE at < ?1 ORDER BY at LIMIT ?2)",
         )?
         .execute(params![old, STEP])?;
+    gone += ledger
+        .conn
+        .prepare_cached(
+            "DELETE FROM jobs WHERE request IN (SELECT request FROM jobs WHERE open = 0 AND at < ?1 ORDER BY at LIMIT ?2)",
+        )?
+        .execute(params![old, STEP])?;
     Ok(gone as u64 + super::kv::forget_expired(ledger, None, STEP)?)
 }
 

@@ -20,7 +20,7 @@ use super::reserve::Reserve;
 use super::upkeep;
 use crate::gauntlet::{Bug, bug, crash_point};
 use crate::store::StoreError;
-use crate::store::queue::{Claim, Room};
+use crate::store::queue::{Claim, Fence, Room};
 
 /// Commands of one transaction, at most.
 const BATCH: usize = 512;
@@ -98,6 +98,7 @@ pub(super) struct Order {
 pub(super) enum Command {
     Order(Order),
     Claim(Parked),
+    GiveBack(Vec<Fence>),
     Wake,
     Close(oneshot::Sender<()>),
 }
@@ -147,6 +148,12 @@ impl Line {
         receiver
     }
 
+    /// Puts claims in line that their claimer went away from: they are given back, if not in the next
+    /// transaction then in a later one.
+    pub(super) fn give_back(&self, fences: Vec<Fence>) {
+        self.send(Command::GiveBack(fences));
+    }
+
     /// Has the writer look at the clock.
     pub(super) fn wake(&self) {
         self.send(Command::Wake);
@@ -184,6 +191,8 @@ pub(super) struct Writer {
     /// Held while the connection is open.
     pub(super) lock: Option<File>,
     pub(super) parked: VecDeque<ParkedClaim>,
+    /// Claims to be given back.
+    pub(super) returned: Vec<Fence>,
     /// On the monotonic clock.
     pub(super) upkeep_at: Option<Duration>,
     /// Frames that were in the log when its pages were last carried over.
@@ -291,6 +300,7 @@ impl Writer {
                     orders.push(order);
                 }
                 Command::Claim(parked) => self.parked.push_back(ParkedClaim(parked)),
+                Command::GiveBack(fences) => self.returned.extend(fences),
                 Command::Wake => {}
                 Command::Close(reply) => {
                     *closed = Some(reply);
@@ -307,6 +317,10 @@ impl Writer {
     /// How long to wait for a command before the clock is looked at; for ever if nobody waits for a run.
     pub(super) fn patience(&mut self) -> Option<Duration> {
         self.parked.retain(|ParkedClaim(parked)| !parked.reply.is_closed());
+        if !self.returned.is_empty() {
+            // They could not be given back: the disk is full, say.
+            return Some(LONGEST_WAIT);
+        }
         if self.parked.is_empty() || bug(Bug::LostWakeUp) {
             return None;
         }
@@ -357,7 +371,7 @@ impl Writer {
 
     pub(super) fn transaction(&mut self, orders: &mut [Order]) -> Result<Vec<(ClaimReply, Vec<Claim>)>, Lost> {
         let mut begun = false;
-        if !orders.is_empty() {
+        if !orders.is_empty() || !self.returned.is_empty() {
             begin(&self.ledger).map_err(lost)?;
             begun = true;
         }
@@ -379,6 +393,11 @@ impl Writer {
     }
 
     fn carry_out(&mut self, orders: &mut [Order], begun: &mut bool) -> Result<Vec<(ClaimReply, Vec<Claim>)>, Lost> {
+        let mut back = true;
+        if !self.returned.is_empty() {
+            let returned = &self.returned;
+            back = in_savepoint(&mut self.ledger, |ledger| claims::give_back(ledger, returned))?.is_ok();
+        }
         for order in orders.iter_mut() {
             let done = in_savepoint(&mut self.ledger, |ledger| order.work.run(ledger))?;
             if let Err(why) = done {
@@ -397,6 +416,9 @@ impl Writer {
             self.counters.commits.fetch_add(1, Ordering::Relaxed);
         }
         self.ledger.committed();
+        if back {
+            self.returned.clear();
+        }
         // From here on nothing fails: the claims leave the line of those that wait.
         let mut answered = Vec::with_capacity(served.len());
         for (place, claims) in served.into_iter().rev() {

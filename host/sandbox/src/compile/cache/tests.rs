@@ -19,7 +19,7 @@ impl Fixture {
             engine: Engine::new(options).unwrap(),
             folder: tempfile::tempdir().unwrap(),
             digest: Digest::of(&wasm),
-            code: engine::compiling(&options).unwrap().precompile_component(&wasm).unwrap(),
+            code: engine::compiling(&options, None).unwrap().precompile_component(&wasm).unwrap(),
         }
     }
 

@@ -91,6 +91,7 @@ impl Doors {
             name: name(trigger),
             component: name("main"),
             kind: TriggerKind::Webhook(webhook.clone()),
+            order: None,
         };
         let manifest = Manifest {
             name: name("crm"),

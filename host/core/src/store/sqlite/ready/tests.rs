@@ -22,15 +22,73 @@ fn entry(scope: ScopeId, component: ComponentId, due: i64) -> Entry {
         memory_bytes: 10,
         concurrency: 100,
         bytes: 7,
+        line: None,
     }
+}
+
+fn in_line(line: u8, place: i64) -> Option<InLine> {
+    Some(InLine { id: [line; 16], place, holds: false, blocks: false })
 }
 
 /// Picks and claims.
 fn claim(ready: &mut Ready, now: i64, memory_bytes: u64) -> Option<RunId> {
     let picked = ready.pick(Timestamp(now), memory_bytes)?;
     let entry = *ready.get(picked).unwrap();
-    ready.put(picked, Some(Entry { place: Place::Running { alone: entry.suspect }, ..entry }));
+    ready.put(picked, Some(running(&entry)));
     Some(picked)
+}
+
+/// The entry once it is claimed.
+fn running(entry: &Entry) -> Entry {
+    let line = entry.line.map(|at| InLine { holds: true, ..at });
+    Entry { place: Place::Running { alone: entry.suspect }, line, ..*entry }
+}
+
+#[test]
+fn runs_of_a_line_follow_one_another_and_others_go_by() {
+    let mut ready = Ready::default();
+    for (number, line) in [(1, in_line(7, 30)), (2, in_line(7, 10)), (3, in_line(7, 20)), (4, in_line(8, 1)), (5, None)]
+    {
+        ready.put(run(number), Some(Entry { line, ..entry(1, 1, i64::from(number)) }));
+    }
+    let order: Vec<_> = std::iter::from_fn(|| claim(&mut ready, 10, 100)).collect();
+    assert_eq!(order, [2, 4, 5].map(run), "by due time, and one of a line");
+    // It waits for its next attempt: nobody of its line goes by.
+    let waiting = Entry { place: Place::Ready { due: Timestamp(50) }, ..*ready.get(run(2)).unwrap() };
+    ready.put(run(2), Some(waiting));
+    assert_eq!(claim(&mut ready, 10, 100), None);
+    assert_eq!(ready.next_due(Timestamp(10)), Some(Timestamp(50)));
+    assert_eq!(claim(&mut ready, 50, 100), Some(run(2)));
+    // For a person: nobody.
+    let parked = Entry { place: Place::Parked, ..*ready.get(run(2)).unwrap() };
+    ready.put(run(2), Some(parked));
+    assert_eq!(claim(&mut ready, 60, 100), None);
+    ready.put(run(2), None);
+    assert_eq!(claim(&mut ready, 60, 100), Some(run(3)));
+    ready.put(run(3), None);
+    // A dead letter that blocks.
+    assert!(!ready.block([7; 16], run(3), true));
+    assert_eq!(claim(&mut ready, 60, 100), None);
+    assert!(ready.block([7; 16], run(3), false));
+    assert_eq!(claim(&mut ready, 60, 100), Some(run(1)));
+}
+
+#[test]
+fn places_follow_time_and_within_it_the_order_of_coming() {
+    let mut ready = Ready::default();
+    let mut come = |number: u8, at: i64| {
+        let place = ready.place_in([7; 16], Timestamp(at));
+        ready.put(run(number), Some(Entry { line: in_line(7, place), ..entry(1, 1, at) }));
+        place
+    };
+    let (later, first, second) = (come(1, 9), come(2, 5), come(3, 5));
+    assert!(first < second && second < later);
+    ready.put(run(2), None);
+    assert!(
+        ready.place_in([7; 16], Timestamp(5)) > second,
+        "the place of one that left is not given again before others"
+    );
+    assert!(ready.place_in([8; 16], Timestamp(5)) == first, "lines do not know each other");
 }
 
 #[test]
@@ -87,9 +145,19 @@ fn a_suspect_that_fits_nowhere_holds_up_nobody() {
 struct Naive {
     runs: HashMap<RunId, Entry>,
     served: ScopeId,
+    blocked: std::collections::HashSet<LineId>,
 }
 
 impl Naive {
+    /// Whether it is this run's turn in its line, if it stands in one.
+    fn has_its_turn(&self, run: RunId, entry: &Entry) -> bool {
+        let Some(at) = entry.line else { return true };
+        let same =
+            self.runs.iter().filter_map(|(run, e)| e.line.filter(|other| other.id == at.id).map(|at| (at, *run)));
+        let first = same.min_by_key(|(at, _)| (!at.holds, at.place));
+        !self.blocked.contains(&at.id) && first.is_some_and(|(_, first)| first == run)
+    }
+
     fn pick(&mut self, now: i64, memory_bytes: u64) -> Option<RunId> {
         let running = |filter: &dyn Fn(&Entry) -> bool| {
             self.runs.values().filter(|e| matches!(e.place, Place::Running { .. }) && filter(e)).count()
@@ -101,7 +169,7 @@ impl Naive {
             .runs
             .iter()
             .filter_map(|(run, e)| match e.place {
-                Place::Ready { due } if due.0 <= now => Some((due, *run, *e)),
+                Place::Ready { due } if due.0 <= now && self.has_its_turn(*run, e) => Some((due, *run, *e)),
                 _ => None,
             })
             .collect();
@@ -144,7 +212,8 @@ impl Naive {
 
 #[derive(Clone, Debug)]
 enum Step {
-    Put { number: u8, component: u32, due: i64, suspect: bool, memory: u64, concurrency: u32 },
+    Put { number: u8, component: u32, due: i64, suspect: bool, memory: u64, concurrency: u32, line: Option<u8> },
+    Block(u8, bool),
     Remove(u8),
     Park(u8),
     Claim { now: i64, memory: u64 },
@@ -152,8 +221,10 @@ enum Step {
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let put = (0..20_u8, 0..6_u32, 0..30_i64, prop::bool::weighted(0.1), 0..20_u64, 1..4_u32).prop_map(
-        |(number, component, due, suspect, memory, concurrency)| Step::Put {
+    let line = prop::option::weighted(0.5, 0..3_u8);
+    let put = (0..20_u8, 0..6_u32, 0..30_i64, prop::bool::weighted(0.1), 0..20_u64, 1..4_u32, line).prop_map(
+        |(number, component, due, suspect, memory, concurrency, line)| Step::Put {
+            line,
             number,
             component,
             due,
@@ -168,6 +239,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => (0..20_u8).prop_map(Step::Park),
         6 => (0..40_i64, 0..25_u64).prop_map(|(now, memory)| Step::Claim { now, memory }),
         1 => Just(Step::Undo),
+        1 => (0..3_u8, any::<bool>()).prop_map(|(line, blocked)| Step::Block(line, blocked)),
     ];
     prop::collection::vec(step, 1..80)
 }
@@ -180,9 +252,11 @@ proptest! {
         let mut undo: Vec<(RunId, Option<Entry>)> = Vec::new();
         for step in steps {
             let change = match step {
-                Step::Put { number, component, due, suspect, memory, concurrency } => {
+                Step::Put { number, component, due, suspect, memory, concurrency, line } => {
                     let scope = ScopeId::from(component / 2) + 1;
-                    let new = Entry { suspect, memory_bytes: memory, concurrency, ..entry(scope, component, due) };
+                    let line = line.and_then(|line| in_line(line, number.into()));
+                    let new =
+                        Entry { suspect, memory_bytes: memory, concurrency, line, ..entry(scope, component, due) };
                     // A component's number belongs to one scope, and its run to one component.
                     Some((run(number), Some(new)))
                 }
@@ -196,8 +270,13 @@ proptest! {
                     prop_assert_eq!(picked, naive.pick(now, memory));
                     picked.map(|run| {
                         let entry = naive.runs[&run];
-                        (run, Some(Entry { place: Place::Running { alone: entry.suspect }, ..entry }))
+                        (run, Some(running(&entry)))
                     })
+                }
+                Step::Block(line, blocked) => {
+                    ready.block([line; 16], run(99), blocked);
+                    if blocked { naive.blocked.insert([line; 16]) } else { naive.blocked.remove(&[line; 16]) };
+                    None
                 }
                 Step::Undo => undo.pop(),
             };
@@ -214,11 +293,15 @@ proptest! {
                 prop_assert_eq!(ready.count(scope), naive.count(scope));
             }
         }
+        for line in 0..3 {
+            ready.block([line; 16], run(99), false);
+        }
         let empty: Vec<RunId> = naive.runs.keys().copied().collect();
         for run in empty {
             ready.put(run, None);
         }
         prop_assert!(ready.components.is_empty() && ready.ripe.is_empty() && ready.future.is_empty());
         prop_assert!(ready.counts.is_empty() && ready.suspects.is_empty() && ready.running == 0);
+        prop_assert!(ready.lines.is_empty());
     }
 }

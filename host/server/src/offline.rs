@@ -79,11 +79,11 @@ impl Offline {
         let fault = |e: io::Error| CodeError::Fault(format!("{}: {e}", self.folder.display()));
         let file = self.folder.join(format!("{}.new", digest.hex()));
         fs::write(&file, bytes).map_err(fault)?;
-        let added = self.code.add_artifact(&file).await;
+        let added = self.code.add_artifact(&file, "").await;
         if added.is_err() {
             let _not_there = fs::remove_file(&file);
         }
-        added.map(|inspection| inspection.digest)
+        added.map(|added| added.inspection.digest)
     }
 
     /// Sees to it that the code of a component is ready, and that not too much is kept.

@@ -227,10 +227,7 @@ async fn threat_048_no_credential_is_seen_by_anybody() {
     for run in runs {
         let id = run["id"].as_str().unwrap();
         let export = api.get(&format!("/v1/runs/{id}/export")).await;
-        assert!(
-            !export["calls"].as_array().unwrap().is_empty() || export["outcome"]["outcome"] == "trapped",
-            "{export:#}"
-        );
+        assert!(export["outcome"].is_object(), "{export:#}");
         clean("an exported run", export.to_string().as_bytes(), &canaries);
     }
     assert!(runs.len() >= 4, "only {} runs were exported", runs.len());

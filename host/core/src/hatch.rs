@@ -17,7 +17,7 @@ mod tests;
 
 pub use asked::HttpAsked;
 pub use config::{ConfigAnswer, ConfigError};
-pub(crate) use events::verdict as events_verdict;
+pub(crate) use events::{label as emit_label, verdict as events_verdict};
 pub(crate) use kv::verdict as kv_verdict;
 
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};

@@ -26,8 +26,9 @@ impl Hatch {
             }
             return Ok(Err(refused));
         }
-        let hash = ArgumentHash::of([encode_answer(&drafts).as_slice()]);
-        match self.look_up(call, &what, &hash)? {
+        let encoded = encode_answer(&drafts);
+        let hash = ArgumentHash::of([encoded.as_slice()]);
+        match self.look_up_asked(call, &what, &hash, || encoded)? {
             LookUp::Answered { verdict, answer, took_ms } => {
                 return self.replay::<EventsAnswer>(call, &what, verdict, &answer, took_ms, shown);
             }
@@ -91,7 +92,8 @@ pub(crate) fn verdict(answer: &EventsAnswer) -> Verdict {
     }
 }
 
-fn label(drafts: &[Draft]) -> String {
+/// What emitting these is, for a person.
+pub(crate) fn label(drafts: &[Draft]) -> String {
     let first = drafts.first().map_or("nothing".into(), |draft| printable(&draft.event_type));
     let more = if drafts.len() > 1 { format!(" and {} more", drafts.len() - 1) } else { String::new() };
     format!("emit {first}{more}")

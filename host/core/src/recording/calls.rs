@@ -13,8 +13,9 @@ use serde_json::{Value, json};
 use super::text::{Data, Pair, attributes, pairs};
 use super::{BadRecording, tree};
 use crate::grant::Capability;
-use crate::hatch::{HttpAsked, encode_answer};
+use crate::hatch::{HttpAsked, emit_label, encode_answer};
 use crate::journal::{ArgumentHash, Class, Record, Verdict, What};
+use crate::ports::events::{Draft, EventsAnswer};
 use crate::ports::http::{HttpAnswer, HttpError, HttpResponse};
 use crate::ports::kv::{KvAnswer, KvCall};
 use crate::redact::Redactor;
@@ -68,6 +69,7 @@ pub struct RecordedCall {
 enum Kind {
     Http,
     Kv,
+    Events,
     Config,
     /// As bytes, until somebody says how they read.
     Other,
@@ -79,6 +81,8 @@ impl Kind {
             Self::Http
         } else if capability == Capability::Kv {
             Self::Kv
+        } else if capability == Capability::Events {
+            Self::Events
         } else if capability == Capability::Config {
             Self::Config
         } else {
@@ -215,6 +219,10 @@ impl RecordedCall {
                 let call: KvCall = typed(request.clone())?;
                 Some((call.label(), ArgumentHash::of([encode_answer(&call).as_slice()])))
             }
+            Kind::Events => {
+                let drafts: Vec<Draft> = typed(request.clone())?;
+                Some((emit_label(&drafts), ArgumentHash::of([encode_answer(&drafts).as_slice()])))
+            }
             Kind::Config => {
                 let text = match (request.as_str(), request.get("get").and_then(Value::as_str)) {
                     (Some(text), _) => text.to_owned(),
@@ -259,6 +267,7 @@ impl RecordedCall {
                 encode_answer(&answer)
             }
             Kind::Kv => encode_answer(&typed::<KvAnswer>(wrapped(&self.response, &self.error))?),
+            Kind::Events => encode_answer(&typed::<EventsAnswer>(wrapped(&self.response, &self.error))?),
             Kind::Config => encode_answer(&typed::<Vec<(String, String)>>(self.response.clone().unwrap_or_default())?),
             Kind::Other => {
                 return Err(BadRecording(format!("{}: give its answer as `answer_base64`", self.capability)));
@@ -309,6 +318,7 @@ impl RecordedCall {
         Ok(match Kind::of(self.capability) {
             Kind::Http => Some(encode_answer(&http_asked(request)?)),
             Kind::Kv => Some(encode_answer(&typed::<KvCall>(request)?)),
+            Kind::Events => Some(encode_answer(&typed::<Vec<Draft>>(request)?)),
             Kind::Config | Kind::Other => None,
         })
     }

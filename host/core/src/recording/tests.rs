@@ -12,9 +12,10 @@ use super::*;
 use crate::clock::{Clock as _, SystemClock};
 use crate::grant::{Capability, HttpGrant, HttpTarget};
 use crate::hatch::testing::{Rig, RigOptions, name, responds, scope};
-use crate::hatch::{Hatch, HttpAsked, Stop, encode_answer};
+use crate::hatch::{Hatch, HttpAsked, Stop, emit_label, encode_answer};
 use crate::journal::{ArgumentHash, Chunk, Class, Moment, Record, Verdict, What, encode};
 use crate::outcome::{Failure, Outcome, Usage};
+use crate::ports::events::{Draft, EventsAnswer, EventsError};
 use crate::ports::http::{HttpAnswer, HttpCall, HttpError, HttpResponse};
 use crate::ports::kv::{Addition, Assignment, KvAnswer, KvCall, KvEntry, KvError, KvValue};
 use crate::ports::sandbox::Report;
@@ -116,6 +117,29 @@ fn kv() -> impl Strategy<Value = Call> {
     })
 }
 
+fn events() -> impl Strategy<Value = Call> {
+    let draft = ("[a-z.]{1,9}", prop::option::of("\\PC{0,9}"), bodies(), pairs_of(), 0..9_u32);
+    let draft = draft.prop_map(|(event_type, text, data, extensions, delay_seconds)| Draft {
+        id: text.clone(),
+        event_type,
+        subject: text.clone(),
+        content_type: None,
+        schema: text,
+        extensions,
+        data: ByteBuf::from(data),
+        delay_seconds,
+    });
+    let answer = (prop::collection::vec("\\PC{0,9}", 0..3), any::<bool>()).prop_map(|(ids, fine)| match fine {
+        true => Ok(ids),
+        false => Err(EventsError::Quota(ids.concat())),
+    });
+    (prop::collection::vec(draft, 0..3), answer).prop_map(|(drafts, answer): (_, EventsAnswer)| {
+        let what = What { capability: Capability::Events, text: emit_label(&drafts) };
+        let asked = encode_answer(&drafts);
+        (what, ArgumentHash::of([asked.as_slice()]), Some(asked), encode_answer(&answer))
+    })
+}
+
 fn config() -> impl Strategy<Value = Call> {
     (prop::option::of("[a-z]{1,8}"), pairs_of()).prop_map(|(name, settings)| {
         let text = name.map_or_else(|| "get-all".to_owned(), |name| format!("get {name}"));
@@ -157,7 +181,7 @@ proptest! {
     /// Whatever a journal holds, the file made of it gives back the very same records.
     #[test]
     fn p6_every_record_survives_the_file(
-        calls in prop::collection::vec((prop_oneof![http(), kv(), config()], classes(), verdicts(), any::<bool>(), 0..3_u32), 0..5),
+        calls in prop::collection::vec((prop_oneof![http(), kv(), events(), config()], classes(), verdicts(), any::<bool>(), 0..3_u32), 0..5),
         own in sequence(),
     ) {
         let mut records = Vec::new();

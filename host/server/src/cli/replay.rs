@@ -81,7 +81,10 @@ fn refused(error: CodeError) -> CliError {
 fn temporary_folder() -> Result<Folder, CliError> {
     let mut random = [0; 8];
     rand::fill(&mut random);
-    let path = std::env::temp_dir().join(format!("jackfield-replay-{}", data_encoding::HEXLOWER.encode(&random)));
+    // In memory where there is such a place: nothing here outlives the replay.
+    let memory = Path::new("/dev/shm");
+    let base = if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() };
+    let path = base.join(format!("jackfield-replay-{}", data_encoding::HEXLOWER.encode(&random)));
     let mut builder = std::fs::DirBuilder::new();
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder.create(&path).map_err(|e| CliError::host(format!("{}: {e}", path.display())))?;

@@ -279,7 +279,7 @@ fn threat_069_an_outage_of_an_hour_ends_without_a_storm() {
     };
     let out = asked(&mut world, Duration::from_secs(3600));
     let each = world.server.asked as f64 / f64::from(RUNS);
-    assert!((5.0..45.0).contains(&each), "{each} attempts for each run in an hour");
+    assert!(each < 45.0, "{each} requests for each run in an hour");
     let last: u64 = out.iter().rev().take(60).sum();
     assert!(last < 4 * u64::from(RUNS), "{last} requests in the last ten minutes: they do not grow rarer");
     world.server.down = false;
@@ -292,5 +292,5 @@ fn threat_069_an_outage_of_an_hour_ends_without_a_storm() {
     assert_eq!(book.broken, Vec::<String>::new());
     let once = book.effects.values().filter(|effects| effects.len() == 1).count();
     assert_eq!((book.effects.len(), once), (RUNS as usize, RUNS as usize), "each was done once");
-    println!("{each:.1} attempts for each run in an hour's outage; {peak} requests in the worst ten seconds after it");
+    println!("{each:.1} requests for each run in an hour's outage; {peak} requests in the worst ten seconds after it");
 }

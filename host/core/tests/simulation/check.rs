@@ -101,7 +101,8 @@ impl World {
             }
         }
         let book = self.ledger.book();
-        let fickle = book.fickle.contains(&id);
+        // A person's word takes the place of an answer: what the guest asks next may follow from it.
+        let fickle = book.fickle.contains(&id) || book.decided.contains_key(&id);
         drop(book);
         for attempt in &run.attempts_made {
             let reason = attempt.reason.as_deref().unwrap_or_default();

@@ -87,6 +87,11 @@ impl Server {
         }
     }
 
+    /// Requests that were sent and not answered.
+    pub(crate) fn under_way(&self) -> usize {
+        self.flights.len()
+    }
+
     /// A request leaves; gives what will happen to it.
     pub(crate) fn carries(&mut self, sent: Sent, now: Duration, calm: bool) -> Vec<(Duration, Happens)> {
         let fate = self.fate(calm);

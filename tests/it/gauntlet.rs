@@ -35,7 +35,8 @@ fn holds(verdict: &Verdict) {
 #[tokio::test(flavor = "multi_thread")]
 async fn p1_p2_p3_p4_p5_p7_p10_kills_at_random_moments_lose_nothing_and_repeat_nothing() {
     let (cycles, longest) = if long() { (1_000, 3_000) } else { (50, 400) };
-    let verdict = modes::g1(plan(1), cycles, Duration::from_millis(longest)).await.unwrap();
+    let plan = Plan { alone: long(), ..plan(1) };
+    let verdict = modes::g1(plan, cycles, Duration::from_millis(longest)).await.unwrap();
     holds(&verdict);
     let figures = &verdict.figures;
     // All this proves something only if kills met calls under way.

@@ -88,8 +88,8 @@ impl Field {
         // A little slow, so that a kill meets calls under way.
         ledger.delay(3).await;
         let options = Options { alone: plan.alone, ..Options::default() };
-        // A build that watches itself is slow on two cores; the gauntlet is not about speed.
-        let host = options.set("executor.drain", "2s").prepare().await;
+        // Short: an orderly stop is to meet attempts that do not end in time.
+        let host = options.set("executor.drain", "500ms").prepare().await;
         let shim = match plan.shim {
             Some(forgets) => Some(Shim::compile(place.path(), host.folder(), forgets)?),
             None => None,
@@ -442,6 +442,14 @@ impl Field {
         Ok(())
     }
 
+    /// Waits until nothing is under way, or a while is over.
+    pub async fn calm_enough(&self) {
+        let begun = Instant::now();
+        while !self.is_quiet().await && begun.elapsed() < Duration::from_secs(20) {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
     async fn is_quiet(&self) -> bool {
         let api = self.host.api();
         for state in ["queued", "running", "waiting"] {
@@ -483,15 +491,5 @@ impl Field {
     /// Something does not read.
     pub fn judge_now(&self) -> anyhow::Result<Verdict> {
         Ok(checker::check(&self.evidence()?))
-    }
-}
-
-impl Field {
-    /// Waits until nothing is under way, or a while is over.
-    pub async fn calm_enough(&self) {
-        let begun = Instant::now();
-        while !self.is_quiet().await && begun.elapsed() < Duration::from_secs(20) {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
     }
 }

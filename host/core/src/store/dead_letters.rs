@@ -7,7 +7,7 @@
 //! - S97 What one request asks for is done for all its runs or for none, once.
 //! - S98 A job is stored once per request. A step's runs and its progress are one transaction: after a
 //!   crash the job goes on behind the last step that was stored, and no run is taken twice.
-//! - S84 A run that a step cannot take (it is no dead letter any more, say) is counted as skipped, and
+//! - S99 A run that a step cannot take (it is no dead letter any more, say) is counted as skipped, and
 //!   the others go on.
 //!
 //! Not here: which version is meant and at what pace (see [`crate::bulk`]).

@@ -94,6 +94,7 @@ fn new_run(clock: &FakeClock, id: u8, trigger: &str, data: &'static [u8], dedupe
             trigger: name(trigger),
         },
         event: Arc::new(event),
+        order: None,
         dedupe,
         needs: Needs { memory_bytes: 64 << 20, concurrency: 8 },
         due: clock.now(),

@@ -82,11 +82,15 @@ fn record_name(record: &Record) -> String {
         Record::Time(_) => "time".into(),
         Record::Remaining(_) => "remaining".into(),
         Record::Cut(_) => "cut".into(),
+        Record::Decided { .. } => "decided".into(),
+        Record::Asked { .. } => "asked".into(),
+        Record::Past(_) => "past".into(),
     }
 }
 
 /// The kinds of records, each of which must be among the samples.
-pub(crate) const RECORDS: [&str; 8] = ["intent", "result", "poll", "ready", "block", "time", "remaining", "cut"];
+pub(crate) const RECORDS: [&str; 11] =
+    ["intent", "result", "poll", "ready", "block", "time", "remaining", "cut", "decided", "asked", "past"];
 
 const fn class_name(class: Class) -> &'static str {
     match class {
@@ -157,6 +161,9 @@ pub(crate) fn records() -> Vec<Sample> {
         Record::Time(moment),
         Record::Remaining(29_999),
         Record::Cut(vec![reopened]),
+        Record::Decided { call: 4, who: "anna".into(), at: Timestamp(1_767_225_600_000) },
+        Record::Asked { call: 4, request: ByteBuf::from(vec![0x81, 0xa1, b'm', 0xa3, b'G', b'E', b'T']) },
+        Record::Past(ByteBuf::from(vec![0x81, 0xa1, b'b', 0xc0])),
     ];
     all.into_iter().map(record).collect()
 }

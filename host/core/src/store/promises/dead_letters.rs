@@ -1,4 +1,4 @@
-//! S13, S14, S95 … S84: held runs, decisions, and what people do with dead letters.
+//! S14, S15, S95 … S99: held runs, decisions, and what people do with dead letters.
 
 use std::time::Duration;
 
@@ -55,7 +55,7 @@ async fn parked(h: &dyn Harness, calls: &[u32]) -> RunId {
     run
 }
 
-/// S13
+/// S15
 pub async fn s15_a_held_run_uses_up_no_attempt_and_keeps_its_journal(h: &mut dyn Harness) {
     let run = accepted(h, "held").await;
     let mut chunks = Vec::new();
@@ -214,7 +214,7 @@ fn job(h: &dyn Harness, request: &str) -> Job {
     }
 }
 
-/// S98, S84
+/// S98, S99
 pub async fn s98_a_job_and_its_steps_survive_and_are_taken_once(h: &mut dyn Harness) {
     let (a, b, c) = (dead_letter(h, "a").await, dead_letter(h, "b").await, dead_letter(h, "c").await);
     assert_eq!(h.store().count_dead(&job(h, "j").filter).await, Ok(3));

@@ -14,13 +14,13 @@ async fn threat_019_a_missing_grant_is_refused_with_the_lines_that_allow_it() {
     let refused = host.api().try_deploy("dev", &manifest.text(), &[("probe", &wasm)]).await;
     assert_eq!((refused.status, refused.code()), (422, "refused"), "{:#}", refused.body);
     let told = refused.told();
-    for line in ["[component.probe.grants]", "http = [", "kv = [", "config = [", "deny = ["] {
+    for line in ["[component.probe.grants]", "http = [", "kv = [", "config = [", "events = [", "deny = ["] {
         assert!(told.contains(line), "`{line}` is not in\n{told}");
     }
     assert_eq!(host.api().get("/v1/environments/dev/releases").await, json!([]), "nothing was changed");
 
     // Denied by name it may come in, and each call is refused to the guest, never a trap.
-    let denied = manifest.set_toml("component.probe.grants.deny", r#"["http", "kv", "config"]"#);
+    let denied = manifest.set_toml("component.probe.grants.deny", r#"["http", "kv", "config", "events"]"#);
     host.api().deploy("dev", &denied.text(), &[("probe", &wasm)]).await;
     let run = probe::run(
         &host,

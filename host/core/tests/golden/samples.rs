@@ -12,6 +12,7 @@ use jackfield_core::hatch::testing::{chunk, name};
 use jackfield_core::journal::{self, ArgumentHash, CallSummary, Chunk, Class, Moment, Record, Reopened, Verdict, What};
 use jackfield_core::manifest;
 use jackfield_core::outcome::Usage;
+use jackfield_core::ports::events::{EventsAnswer, EventsError};
 use jackfield_core::ports::http::{HttpAnswer, HttpError, HttpResponse};
 use jackfield_core::ports::kv::{KvAnswer, KvEntry, KvError, KvValue};
 use jackfield_core::release::Version;
@@ -143,6 +144,7 @@ pub(crate) fn records() -> Vec<Sample> {
     };
     let sum: KvAnswer = Ok(KvValue::Sum(-7));
     let settings = vec![("repository".to_owned(), "acme/app".to_owned())];
+    let emitted: EventsAnswer = Ok(vec!["01KJ".into()]);
     let moment = Moment { monotonic_ms: 1_234, wall: Timestamp(1_767_225_600_000) };
     let reopened = Reopened { call: 4, hash: hash("again"), generation: 1 };
     let unanswered: HttpAnswer = Err(HttpError::InDoubt("reset".into()));
@@ -152,6 +154,7 @@ pub(crate) fn records() -> Vec<Sample> {
         result(Capability::Http, "GET github /user", Class::Read, Verdict::Done, answered(200)),
         result(Capability::Config, "get repository", Class::Read, Verdict::Done, encode_answer(&settings)),
         result(Capability::Kv, "increment n", Class::Local, Verdict::Done, encode_answer(&sum)),
+        result(Capability::Events, "emit order.placed", Class::Local, Verdict::Done, encode_answer(&emitted)),
         result(Capability::Http, "PUT github /a", Class::Repeatable, Verdict::Refused, answered(422)),
         result(Capability::Http, "DELETE github /a", Class::Repeatable, Verdict::NotExecuted, answered(503)),
         result(Capability::Http, "POST github /a", Class::Unkeyed, Verdict::InDoubt, encode_answer(&unanswered)),
@@ -219,10 +222,27 @@ pub(crate) fn answers() -> Vec<Sample> {
         Err(KvError::Quota(_)) => "kv-quota",
         Err(KvError::Unavailable(_)) => "kv-unavailable",
     };
+    let events: [EventsAnswer; 6] = [
+        Ok(vec!["01KJ".into(), "own-id".into()]),
+        Err(EventsError::AccessDenied(text())),
+        Err(EventsError::Invalid(text())),
+        Err(EventsError::Quota(text())),
+        Err(EventsError::Unavailable(text())),
+        Err(EventsError::TooLarge(text())),
+    ];
+    let events_name = |answer: &EventsAnswer| match answer {
+        Ok(_) => "events-ids",
+        Err(EventsError::AccessDenied(_)) => "events-access-denied",
+        Err(EventsError::Invalid(_)) => "events-invalid",
+        Err(EventsError::Quota(_)) => "events-quota",
+        Err(EventsError::Unavailable(_)) => "events-unavailable",
+        Err(EventsError::TooLarge(_)) => "events-too-large",
+    };
     let http = http.into_iter().map(|answer| packed("answers", http_name(&answer), answer));
     let kv = kv.into_iter().map(|answer| packed("answers", kv_name(&answer), answer));
     let settings = vec![("a".to_owned(), "1".to_owned()), ("b".to_owned(), "2".to_owned())];
-    http.chain(kv).chain([packed("answers", "config", settings)]).collect()
+    let events = events.into_iter().map(|answer| packed("answers", events_name(&answer), answer));
+    http.chain(kv).chain(events).chain([packed("answers", "config", settings)]).collect()
 }
 
 /// The other values of rows.

@@ -12,12 +12,13 @@ const RUNS: &str = "/v1/environments/dev/integrations/crm/runs";
 #[tokio::test]
 async fn a_run_is_exported_by_whoever_may_read_it_and_the_trail_says_so() {
     let rig = Rig::new().await;
+    // Before the first request: tokens are read from the store once.
+    let other = rig.token("deployer", &[Right::Deploy]).await;
+    let reader = rig.token("reader", &[Right::Read]).await;
     rig.released("crm").await;
     let run = rig.post(RUNS, json!({ "data": { "name": "Ada" } })).await.ok()["run"].as_str().unwrap().to_owned();
     let path = format!("/v1/runs/{run}/export");
-    let other = rig.token("deployer", &[Right::Deploy]).await;
     rig.as_(&other, Method::GET, &path, None).await.problem(403, "forbidden");
-    let reader = rig.token("reader", &[Right::Read]).await;
     let export = rig.as_(&reader, Method::GET, &path, None).await;
     let recording = Recording::read(&export.bytes).unwrap_or_else(|e| panic!("{e}: {}", export.text()));
     assert_eq!(recording.run.id.to_string(), run);

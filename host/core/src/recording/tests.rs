@@ -464,7 +464,7 @@ async fn threat_048_a_guests_own_credential_is_not_kept() {
     assert!(text.contains("Authorization: [left out]") && text.contains("request_hash"), "{text}");
     let again: Vec<RecordedCall> = serde_json::from_str(&text).unwrap();
     let hash = again[0].records().unwrap().into_iter().find_map(|record| match record {
-        Record::Result { hash, .. } => Some(hash),
+        Record::Intent { hash, .. } | Record::Result { hash, .. } => Some(hash),
         _ => None,
     });
     let own = read.calls[0].request_hash.as_deref().unwrap();

@@ -39,7 +39,7 @@ impl Data {
         };
         match serde_json::from_str::<Value>(text) {
             // `null` would read back as absent; and only what is written as it was is the same.
-            Ok(value) if !value.is_null() && value.to_string() == text => Self { data: Some(value), ..Self::default() },
+            Ok(value) if !value.is_null() && reads_back(&value, text) => Self { data: Some(value), ..Self::default() },
             _ => Self { data_text: Some(text.to_owned()), ..Self::default() },
         }
     }
@@ -61,6 +61,12 @@ impl Data {
             _ => Err(BadRecording("give one of `data`, `data_text` and `data_base64`, not several".into())),
         }
     }
+}
+
+/// Whether a value is written as `text` and not otherwise.
+fn reads_back(value: &Value, text: &str) -> bool {
+    let written = value.to_string();
+    written == text
 }
 
 /// A name and its value, such as a header: `"name: value"`, or in full where that would be read otherwise.

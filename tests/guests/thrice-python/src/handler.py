@@ -29,8 +29,8 @@ def number(cx: Context, what: str, connection: str, path: str, body: dict[str, A
     response = cx.http.post(connection, path, json=body)
     if not response.is_success:
         raise Failure(f"{what}: {response.status}")
-    answer = response.json(dict)
+    answer = response.json(dict[str, str])
     # The bug of version 1: it takes for granted that every side calls it a number. Version 2 knows better.
-    name = "id" if cx.run.version > 1 and "number" not in answer else "number"
+    name = "id" if cx.run().version > 1 and "number" not in answer else "number"
     logging.info("%s %s", what, answer[name])
     return answer[name]

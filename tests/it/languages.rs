@@ -59,6 +59,7 @@ async fn succeeded(host: &Host) -> f64 {
     samples.iter().filter(|(name, _)| of(name)).map(|(_, value)| value).sum()
 }
 
+#[expect(clippy::print_stdout, reason = "the figures are what a reader wants")]
 async fn a_thousand(language: &str) {
     let host = Options::default().alone().start().await;
     let url = deploy(&host, language).await;

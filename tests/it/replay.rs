@@ -57,6 +57,7 @@ const EXAMPLE: &str = "guest-examples/servicenow-to-github";
 const TITLE: &str = "Ünïcode in names";
 
 /// A sweep that opens one issue, then is refused: the run that failed is played with the same outcome and log.
+#[expect(clippy::print_stdout, reason = "the figures are what a reader wants")]
 async fn failed_in(language: &str) {
     let scenario = Scenario::read(&env::repository(EXAMPLE).join("scenario.toml"));
     let folder = format!("{EXAMPLE}/{language}");

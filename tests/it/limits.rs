@@ -133,7 +133,7 @@ async fn threat_087_a_guests_text_steers_no_terminal() {
 
 /// Four guests that compute for ever are ended in time, and a neighbour goes on meanwhile without a failure.
 #[tokio::test(flavor = "multi_thread")]
-async fn threat_001_loops_end_in_time_and_the_neighbour_goes_on() {
+async fn p9_threat_001_loops_end_in_time_and_the_neighbour_goes_on() {
     let host = Host::options().alone().start().await;
     let looping = Manifest::probe()
         .named("looping")

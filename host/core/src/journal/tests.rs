@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 
 use super::*;
+use crate::clock::Timestamp;
 use crate::clock::fake::FakeClock;
+use crate::grant::Capability;
 
 fn clock() -> Arc<FakeClock> {
     Arc::new(FakeClock::default())

@@ -161,7 +161,8 @@ impl Ledger {
             }
             let (refusals, live) = (book.refusals, boot == book.boot);
             match book.seen.get_mut(&call) {
-                Some(seen) if seen.recorded => {
+                // A process that was replaced and does not know it: what its guests hear reaches nobody.
+                Some(seen) if seen.recorded && live => {
                     if *seen.arguments.get_or_insert_with(|| arguments.to_owned()) != arguments {
                         broken.push(format!(
                             "I6: call {} of run {} asked for something else and was answered from the record",

@@ -24,7 +24,7 @@ test: tools guests ## Install what the tests need and run them (half an hour the
 	@scripts/test
 
 .PHONY: test-long
-test-long: tools guests ## The same with the whole gauntlet and every seed (hours)
+test-long: tools guests ## The same, whole: 1,000 kills, 200 power cuts, 10,000 simulated hours, every cut of a journal (hours)
 	JACKFIELD_LONG=1 scripts/test
 
 .PHONY: check

@@ -91,11 +91,47 @@ impl Durability {
 /// `[component.<name>.build]`
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Build {
-    /// Run in the manifest's folder.
+    /// Run in `folder`.
     pub command: String,
-    /// Files whose change asks for a new build.
+    /// The component's own folder, relative to the manifest's; the manifest's if none is named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub folder: Option<String>,
+    /// The language whose SDK and tools the command line makes ready first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub language: Option<Language>,
+    /// Files of `folder` whose change asks for a new build.
     #[serde(default)]
     pub watch: Vec<String>,
+}
+
+/// A language that has an SDK.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Language {
+    /// And JavaScript.
+    TypeScript,
+    /// Python.
+    Python,
+    /// Rust.
+    Rust,
+    /// Go.
+    Go,
+}
+
+impl Language {
+    /// All of them, those that most people know first.
+    pub const ALL: [Self; 4] = [Self::TypeScript, Self::Python, Self::Rust, Self::Go];
+
+    /// Its word in the manifest.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::TypeScript => "typescript",
+            Self::Python => "python",
+            Self::Rust => "rust",
+            Self::Go => "go",
+        }
+    }
 }
 
 /// `[[trigger]]`

@@ -5,7 +5,7 @@
 #![expect(clippy::mem_forget, reason = "generated: the memory is handed to the host")]
 
 wit_bindgen::generate!({
-    path: "../../wit",
+    path: "wit",
     world: "integration",
     pub_export_macro: true,
     default_bindings_module: "jackfield::__rt::bindings",

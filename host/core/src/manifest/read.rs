@@ -14,7 +14,8 @@ use crate::ids::{ComponentName, ConnectionName, TriggerName, shown};
 use crate::limits::{KV_KEY_BYTES, LISTENERS, Limits};
 use crate::release::verify::Piece;
 use crate::release::{
-    Build, Component, Cron, Durability, Interval, Manifest, Misfire, Overlap, Trigger, TriggerKind, Verify, Webhook,
+    Build, Component, Cron, Durability, Interval, Language, Manifest, Misfire, Overlap, Trigger, TriggerKind, Verify,
+    Webhook,
 };
 use crate::schedule::{self, Schedule};
 
@@ -50,7 +51,7 @@ pub(super) const LIMITS: &[&str] = &[
 pub(super) const GRANTS: &[&str] = &["http", "kv", "config", "events", "deny"];
 pub(super) const HTTP: &[&str] = &["connection", "url", "methods", "paths", "redirects", "in_doubt"];
 pub(super) const KV: &[&str] = &["prefix", "access"];
-pub(super) const BUILD: &[&str] = &["command", "watch"];
+pub(super) const BUILD: &[&str] = &["command", "folder", "language", "watch"];
 
 /// Trigger kinds of this version, and those that are to come.
 const KINDS: [&str; 5] = ["webhook", "cron", "interval", "event", "manual"];
@@ -216,7 +217,21 @@ impl Reader {
         let command = command.and_then(|at| self.complaints.line(&at, LONGEST_TEXT));
         let watch = fields.get("watch").and_then(|at| self.complaints.list(&at)).unwrap_or_default();
         let watch = watch.iter().filter_map(|at| self.complaints.line(at, LONGEST_TEXT)).collect();
-        Some(Build { command: command?, watch })
+        let folder = fields.get("folder").and_then(|at| self.folder(&at));
+        let words = Language::ALL.map(Language::label);
+        let language = fields.get("language").and_then(|at| self.complaints.word(&at, &words));
+        let language = language.and_then(|word| Language::ALL.into_iter().find(|language| language.label() == word));
+        Some(Build { command: command?, folder, language, watch })
+    }
+
+    /// A folder of the project: below the manifest's, so that a build of one project stays in it.
+    fn folder(&mut self, at: &At<'_>) -> Option<String> {
+        let path = self.complaints.line(at, LONGEST_TEXT)?;
+        if path.starts_with('/') || path.split('/').any(|part| part == "..") {
+            self.complaints.refuse(at, "must lie below the manifest's folder, like `sync`");
+            return None;
+        }
+        Some(path)
     }
 
     fn grants(&mut self, at: &At<'_>) -> Grants {

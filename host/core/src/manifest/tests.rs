@@ -274,6 +274,11 @@ fn bad_values_are_named_with_the_way_out() {
     bad("respond = true", "respond = \"yes\"", "trigger.announced.respond", &["true or false"]);
     bad("config = [\"repository\"]", "config = \"repository\"", "component.sync.grants.config", &["a list"]);
     bad("watch = [\"src/**\"]", "watch = [1]", "component.sync.build.watch[0]", &["text in quotes"]);
+    for elsewhere in ["/src", "..", "a/../../b"] {
+        let folder = format!("folder = \"{elsewhere}\"");
+        bad("watch = [\"src/**\"]", &folder, "component.sync.build.folder", &["below the manifest's folder"]);
+    }
+    bad("watch = [\"src/**\"]", "language = \"pyton\"", "component.sync.build.language", &["`pyton`", "python"]);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use crate::grant::{Grants, HttpTarget};
 use crate::limits::Limits;
 use crate::listen::Listen;
 use crate::release::verify::{Algorithm, Choice as _, Encoding, SignedText, SignedTime, TimeFormat};
-use crate::release::{Component, Durability, Manifest, Misfire, Overlap, Trigger, TriggerKind, Verify};
+use crate::release::{Component, Durability, Language, Manifest, Misfire, Overlap, Trigger, TriggerKind, Verify};
 
 /// The manifest in the form it is written in, as JSON: [`super::parse_json`] reads it back unchanged.
 #[must_use]
@@ -49,6 +49,12 @@ impl Table {
         self.put_unless(pair.0 == pair.1, key, show(pair.0));
     }
 
+    fn put_if(&mut self, key: &str, value: Option<&str>) {
+        if let Some(value) = value {
+            self.put(key, value);
+        }
+    }
+
     fn put_filled(&mut self, key: &str, table: Self) {
         self.put_unless(table.0.is_empty(), key, table);
     }
@@ -80,6 +86,8 @@ fn settings(component: &Component, usual: &Component) -> Table {
     if let Some(build) = &component.build {
         let mut table = Table::default();
         table.put("command", build.command.as_str());
+        table.put_if("folder", build.folder.as_deref());
+        table.put_if("language", build.language.map(Language::label));
         table.put_unless(build.watch.is_empty(), "watch", build.watch.clone());
         out.put("build", table);
     }

@@ -15,7 +15,7 @@ use super::check;
 use super::error::CliError;
 use super::project::Project;
 use super::screen::{Screen, size};
-use super::world;
+use super::{toolchain, world};
 
 #[derive(Debug, Args)]
 pub(super) struct BuildArgs {
@@ -44,8 +44,12 @@ pub(super) fn run(args: &BuildArgs, screen: &Screen) -> Result<(), CliError> {
             );
             return Err(CliError::input(problem));
         };
+        let own = project.folder().join(build.folder.as_deref().unwrap_or("."));
+        if let Some(language) = build.language {
+            toolchain::prepare(language, project.folder(), &own, screen)?;
+        }
         let begin = Instant::now();
-        make(project.folder(), name, component, build, screen)?;
+        make(project.folder(), &own, name, component, build, screen)?;
         let seconds = begin.elapsed().as_secs_f64();
         let file = project.folder().join(&component.source);
         let bytes = std::fs::metadata(&file).map_err(|e| {
@@ -64,9 +68,10 @@ pub(super) fn run(args: &BuildArgs, screen: &Screen) -> Result<(), CliError> {
     Ok(())
 }
 
-/// Runs the command, in the manifest's folder.
+/// Runs the command, in the component's own folder.
 fn make(
     folder: &Path,
+    own: &Path,
     name: &ComponentName,
     component: &Component,
     build: &Build,
@@ -82,7 +87,7 @@ fn make(
     let mut command = Command::new("sh");
     command
         .args(["-c", &build.command])
-        .current_dir(folder)
+        .current_dir(own)
         .env("JACKFIELD_COMPONENT", name.as_str())
         .env("JACKFIELD_WIT", &world)
         .env("JACKFIELD_WORLD", world::NAME)

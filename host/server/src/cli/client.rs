@@ -12,6 +12,9 @@ use super::error::CliError;
 /// The host that is asked if nothing says another.
 pub(super) const DEFAULT_HOST: &str = "http://127.0.0.1:8081";
 
+/// What stands for the host of `jackfield dev` in the project here.
+const DEV: &str = "dev";
+
 /// See the module.
 pub(super) struct Client {
     http: reqwest::Client,
@@ -23,6 +26,22 @@ impl Client {
     /// For the host and the token of `common`, else those that `login` kept.
     pub(super) fn new(common: &Common) -> Result<Self, CliError> {
         let kept = credentials::load();
+        let here = || super::dev::host::known(std::path::Path::new("."));
+        match common.host.as_deref() {
+            Some(DEV) => {
+                let (base, token) = here().ok_or_else(|| {
+                    CliError::input("--host dev: no `jackfield dev` runs for the project in this folder")
+                })?;
+                return Self::with(&base, Some(token));
+            }
+            // Without a login there is no other host that could be meant.
+            None if kept.is_none() && common.token.is_none() => {
+                if let Some((base, token)) = here() {
+                    return Self::with(&base, Some(token));
+                }
+            }
+            _ => {}
+        }
         let base = common.host.clone().or_else(|| kept.as_ref().map(|kept| kept.host.clone()));
         let token = match &common.token {
             Some(token) => Some(token.clone().into()),

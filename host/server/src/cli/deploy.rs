@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 use jackfield_core::artifact::Digest;
 use reqwest::{Method, StatusCode};
-use serde_json::{Map, json};
+use serde_json::{Map, Value, json};
 
 use super::InEnvironment;
 use super::client::Client;
@@ -30,24 +30,14 @@ pub(super) struct DeployArgs {
 
 pub(super) async fn run(args: DeployArgs, client: &Client, screen: &Screen) -> Result<(), CliError> {
     let project = Project::open(&args.path)?;
-    let mut artifacts = Map::new();
-    for (name, bytes) in project.components()? {
-        let digest = upload(client, screen, name.as_str(), bytes).await?;
-        artifacts.insert(name.to_string(), json!(digest));
-    }
-    let body = json!({
-        "manifest": project.text,
-        "file": project.file.file_name().map(|name| name.to_string_lossy()),
-        "artifacts": artifacts,
-    });
+    let artifacts = upload_all(&project, client, screen).await?;
     let environment = args.to.env.as_str();
-    let mut path = vec!["environments", environment, "releases"];
-    if args.plan {
-        path.push("plan");
-    }
-    let answer = {
-        let _progress = screen.progress(if args.plan { "planning" } else { "releasing" });
-        client.post(&path, &body).await
+    let answer = if args.plan {
+        let _progress = screen.progress("planning");
+        client.post(&["environments", environment, "releases", "plan"], &request(&project, &artifacts)).await
+    } else {
+        let _progress = screen.progress("releasing");
+        release(&project, &artifacts, environment, client).await
     };
     let answer = answer.map_err(|mut error| {
         if error.code == 2 && error.problem.is_some() {
@@ -70,6 +60,38 @@ pub(super) async fn run(args: DeployArgs, client: &Client, screen: &Screen) -> R
         released(screen, &read(&answer)?, environment);
     }
     Ok(())
+}
+
+/// Uploads the components of a project. Answers their digests, by name.
+pub(super) async fn upload_all(
+    project: &Project,
+    client: &Client,
+    screen: &Screen,
+) -> Result<Map<String, Value>, CliError> {
+    let mut artifacts = Map::new();
+    for (name, bytes) in project.components()? {
+        let digest = upload(client, screen, name.as_str(), bytes).await?;
+        artifacts.insert(name.to_string(), json!(digest));
+    }
+    Ok(artifacts)
+}
+
+/// Releases a project whose components were uploaded.
+pub(super) async fn release(
+    project: &Project,
+    artifacts: &Map<String, Value>,
+    environment: &str,
+    client: &Client,
+) -> Result<Value, CliError> {
+    client.post(&["environments", environment, "releases"], &request(project, artifacts)).await
+}
+
+fn request(project: &Project, artifacts: &Map<String, Value>) -> Value {
+    json!({
+        "manifest": project.text,
+        "file": project.file.file_name().map(|name| name.to_string_lossy()),
+        "artifacts": artifacts,
+    })
 }
 
 /// Uploads a component unless the host has it. Answers its digest.
@@ -159,7 +181,6 @@ fn connections(connections: &[PlannedConnection]) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::Value;
 
     #[track_caller]
     fn check(plan: Value, expected: &str) {

@@ -1,15 +1,16 @@
 //! `doctor`: one line a check, with the command that mends it.
 
 use std::path::PathBuf;
-use std::process::Command;
 
 use clap::Args;
+use jackfield_core::release::Language;
 use serde_json::json;
 
 use super::Common;
 use super::client::Client;
 use super::error::CliError;
 use super::screen::{Screen, safe, size, text};
+use super::toolchain;
 
 #[derive(Debug, Args)]
 pub(super) struct DoctorArgs {
@@ -41,7 +42,8 @@ impl Check {
 }
 
 pub(super) async fn run(args: &DoctorArgs, common: &Common, screen: &Screen) -> Result<(), CliError> {
-    let mut checks = vec![rust(), disk(args), files(), kernel(), time_zones()];
+    let mut checks = vec![disk(args), files(), kernel(), time_zones()];
+    checks.splice(0..0, tools());
     checks.extend(master_key(args));
     checks.extend(host(common).await);
     let sound = checks.iter().all(|check| check.ok || check.hint);
@@ -60,15 +62,12 @@ pub(super) async fn run(args: &DoctorArgs, common: &Common, screen: &Screen) -> 
     if sound { Ok(()) } else { Err(CliError::silent(3)) }
 }
 
-fn rust() -> Check {
-    let targets = Command::new("rustup").args(["target", "list", "--installed"]).output();
-    match targets {
-        Ok(out) if String::from_utf8_lossy(&out.stdout).lines().any(|line| line == "wasm32-wasip2") => {
-            Check::ok("rust", "wasm32-wasip2 is installed")
-        }
-        Ok(_) => Check::hint("rust", "guests in Rust need: rustup target add wasm32-wasip2"),
-        Err(_) => Check::hint("rust", "guests in Rust need rustup: https://rustup.rs"),
-    }
+/// The tools of each language: a hint, since nobody needs all of them.
+fn tools() -> impl Iterator<Item = Check> {
+    Language::ALL.into_iter().map(|language| match toolchain::check(language) {
+        Ok(found) => Check::ok(language.label(), found),
+        Err(missing) => Check::hint(language.label(), missing),
+    })
 }
 
 fn disk(args: &DoctorArgs) -> Check {

@@ -13,6 +13,7 @@ mod connections;
 mod credentials;
 mod deadletters;
 mod deploy;
+mod dev;
 mod difference;
 mod doctor;
 mod environments;
@@ -26,10 +27,13 @@ mod replay;
 mod restore;
 mod run;
 mod runs;
+mod scaffold;
 mod screen;
+mod sdk;
 mod secrets;
 mod status;
 mod tokens;
+mod toolchain;
 mod triggers;
 mod versions;
 mod world;
@@ -59,7 +63,7 @@ struct Common {
     /// Print what the API answered, as JSON
     #[arg(long, global = true)]
     json: bool,
-    /// The admin API [default: the host of the last `login`, else http://127.0.0.1:8081]
+    /// The admin API or `dev`, the host of `jackfield dev` in the project here [default: the host of the last `login`, else http://127.0.0.1:8081]
     #[arg(long, global = true, env = "JACKFIELD_HOST", value_name = "URL")]
     host: Option<String>,
     /// The token to use instead of the one that `login` kept
@@ -81,6 +85,12 @@ enum Command {
     Serve(crate::serve::ServeArgs),
     /// Swap the one-time set-up token for a token of your own
     Login(login::LoginArgs),
+    /// Make a project: an integration of one component
+    New(scaffold::new::NewArgs),
+    /// Add a component to the project here
+    Add(scaffold::add::AddArgs),
+    /// Run a host for the project here; build and release whatever is saved; show what happens
+    Dev(dev::DevArgs),
     /// Build the components of a manifest, each in the world that its grants allow
     Build(build::BuildArgs),
     /// Check a manifest and its components, without a host
@@ -185,6 +195,9 @@ async fn dispatch(command: Command, common: &Common, screen: &Screen) -> Result<
     match command {
         Command::Serve(_) => Ok(()),
         Command::Login(args) => login::run(args, common, screen).await,
+        Command::New(args) => scaffold::new::run(&args, screen),
+        Command::Add(args) => scaffold::add::run(&args, screen),
+        Command::Dev(args) => Box::pin(dev::run(args, screen)).await,
         Command::Build(args) => build::run(&args, screen),
         Command::Check(args) => check::run(&args, screen),
         Command::Deploy(args) => deploy::run(args, &client()?, screen).await,
@@ -228,7 +241,7 @@ mod tests {
         let names: Vec<_> = command.get_subcommands().map(clap::Command::get_name).collect();
         assert_eq!(
             names.join(" "),
-            "serve login build check deploy versions diff rollback inspect run runs replay deadletters logs connections secrets \
+            "serve login new add dev build check deploy versions diff rollback inspect run runs replay deadletters logs connections secrets \
              config triggers environments tokens status backup restore doctor completion"
         );
     }

@@ -69,6 +69,16 @@ impl Screen {
         format!("{DIM}{text}{DIM:#}")
     }
 
+    /// As it should be, within a line.
+    pub(super) fn good(text: &str) -> String {
+        format!("{GREEN}{text}{GREEN:#}")
+    }
+
+    /// Not as it should be, within a line.
+    pub(super) fn bad(text: &str) -> String {
+        format!("{RED}{text}{RED:#}")
+    }
+
     /// A table; `empty` if there are no rows.
     pub(super) fn table(&self, heads: &[&str], rows: Vec<Vec<String>>, empty: &str) {
         if rows.is_empty() {

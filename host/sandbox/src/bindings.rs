@@ -20,6 +20,17 @@ mod generated {
     });
 }
 
+/// What is not of the world that handlers are written in, but of the runtimes that run them.
+mod runtime {
+    wasmtime::component::bindgen!({
+        inline: "package jackfield:runtime; world runtime { import jackfield:plugin/program@0.1.0; }",
+        path: "../../wit",
+        imports: { default: trappable },
+    });
+}
+
+pub(crate) use runtime::jackfield::plugin::program;
+
 pub(crate) use generated::IntegrationPre;
 pub(crate) use generated::exports::jackfield::plugin::handler;
 pub(crate) use generated::jackfield::plugin;

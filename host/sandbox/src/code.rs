@@ -24,6 +24,7 @@ use crate::compile::{CompileCost, CompileError, CompileLimits, Compiler};
 use crate::engine::Engine;
 use crate::gate::{self, GateLimits, Refusal};
 use crate::inspect::inspect;
+use crate::program;
 
 /// Where things are and who is told.
 pub struct CodeOptions {
@@ -94,7 +95,14 @@ fn fault(doing: &str, path: &Path, e: &io::Error) -> CodeError {
     CodeError::Fault(format!("cannot {doing} {}: {e}", path.display()))
 }
 
-type Answer = Result<Arc<Component>, CodeError>;
+/// What runs: compiled code, and the program it is to run if it is a runtime.
+pub(crate) struct Executable {
+    pub(crate) component: Component,
+    /// Empty for most.
+    pub(crate) program: Bytes,
+}
+
+type Answer = Result<Arc<Executable>, CodeError>;
 type Flight = Pin<Box<dyn Future<Output = Answer> + Send>>;
 
 /// Artifacts and their code. Cheap to clone.
@@ -114,19 +122,19 @@ struct Inner {
 /// What is mapped, and when it was last asked for.
 #[derive(Default)]
 struct Loaded {
-    components: HashMap<Digest, (Arc<Component>, u64)>,
+    components: HashMap<Digest, (Arc<Executable>, u64)>,
     moment: u64,
 }
 
 impl Loaded {
-    fn get(&mut self, digest: &Digest) -> Option<Arc<Component>> {
+    fn get(&mut self, digest: &Digest) -> Option<Arc<Executable>> {
         self.moment += 1;
         let (component, used) = self.components.get_mut(digest)?;
         *used = self.moment;
         Some(Arc::clone(component))
     }
 
-    fn put(&mut self, digest: Digest, component: Arc<Component>, most: usize) {
+    fn put(&mut self, digest: Digest, component: Arc<Executable>, most: usize) {
         self.moment += 1;
         self.components.insert(digest, (component, self.moment));
         while self.components.len() > most.max(1) {
@@ -349,7 +357,41 @@ impl Inner {
         self: Arc<Self>,
         digest: Digest,
         upload: Option<(Bytes, Digest)>,
-    ) -> Result<(Arc<Component>, Option<CompileCost>), CodeError> {
+    ) -> Result<(Arc<Executable>, Option<CompileCost>), CodeError> {
+        let (bytes, owner) = upload.unzip();
+        let source = Arc::clone(&self).source(digest, bytes).await?;
+        let (component, cost) = Arc::clone(&self).code(digest, &source, owner).await?;
+        Ok((Arc::new(Executable { component, program: source.program }), cost))
+    }
+
+    /// Where the code of an artifact comes from.
+    async fn source(self: Arc<Self>, digest: Digest, bytes: Option<Bytes>) -> Result<Source, CodeError> {
+        blocking(move || {
+            let bytes = match bytes {
+                Some(bytes) => Some(bytes),
+                // Its code may be there when it is not: only what has a program must be read.
+                None if program::is_in(&self.artifact(&digest)).unwrap_or(false) => Some(self.read(&digest)?),
+                None => None,
+            };
+            let found = bytes.as_ref().and_then(|bytes| Some((bytes, program::find(bytes)?)));
+            Ok(match found {
+                Some((bytes, place)) => {
+                    let wasm = bytes.slice(..place.code_end);
+                    Source { code: Digest::of(&wasm), program: place.program(bytes), wasm: Some(wasm) }
+                }
+                None => Source { code: digest, program: Bytes::new(), wasm: bytes },
+            })
+        })
+        .await
+    }
+
+    async fn code(
+        self: Arc<Self>,
+        artifact: Digest,
+        source: &Source,
+        owner: Option<Digest>,
+    ) -> Result<(Component, Option<CompileCost>), CodeError> {
+        let digest = source.code;
         if let Some(component) = self.cached(digest).await? {
             return Ok((component, None));
         }
@@ -361,13 +403,11 @@ impl Inner {
             return Ok((component, None));
         }
         let inner = Arc::clone(&self);
-        let (wasm, owner) = match upload {
-            Some((bytes, owner)) => {
-                let owner = Compiler::keeps_functions(&bytes).then_some(owner);
-                (bytes, owner)
-            }
-            None => (blocking(move || inner.read(&digest)).await?, None),
+        let wasm = match source.wasm.clone() {
+            Some(bytes) => bytes,
+            None => blocking(move || inner.read(&artifact)).await?,
         };
+        let owner = owner.filter(|_| Compiler::keeps_functions(&wasm));
         let known = match owner {
             Some(owner) => Some(Arc::clone(&self).functions(owner).await?),
             None => None,
@@ -418,10 +458,10 @@ impl Inner {
         known.await.map(Bytes::from)
     }
 
-    async fn cached(self: &Arc<Self>, digest: Digest) -> Result<Option<Arc<Component>>, CodeError> {
+    async fn cached(self: &Arc<Self>, digest: Digest) -> Result<Option<Component>, CodeError> {
         let inner = Arc::clone(self);
         blocking(move || match inner.cache.load(&inner.engine, &digest) {
-            Ok(Found::Code(component)) => Ok(Some(Arc::new(*component))),
+            Ok(Found::Code(component)) => Ok(Some(*component)),
             Ok(Found::Nothing) => Ok(None),
             Ok(Found::Damaged(text)) => {
                 (inner.options.on_audit)(text);
@@ -435,6 +475,15 @@ impl Inner {
         })
         .await
     }
+}
+
+/// Where the code of an artifact comes from.
+struct Source {
+    /// Names the code: the artifact itself, or the runtime in it.
+    code: Digest,
+    program: Bytes,
+    /// What is compiled; `None`: the artifact, which was not read yet.
+    wasm: Option<Bytes>,
 }
 
 /// Runs what reads or writes files, or computes for long, beside the threads that serve others.

@@ -11,10 +11,11 @@ use wasmparser::{ComponentTypeRef, KnownCustom, Parser, Payload, TypeBounds};
 use crate::gate::{Refusal, invalid, longer};
 
 /// The interfaces of `jackfield:plugin` a guest may import, and what each needs.
-const OURS: [(&str, Option<Capability>); 7] = [
+const OURS: [(&str, Option<Capability>); 8] = [
     ("types", None),
     ("run", None),
     ("log", None),
+    ("program", None),
     ("config", Some(Capability::Config)),
     ("kv", Some(Capability::Kv)),
     ("http", Some(Capability::Http)),

@@ -11,19 +11,19 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use jackfield_core::artifact::Digest;
 use jackfield_core::hatch::Hatch;
 use jackfield_core::outcome::{Outcome, Usage};
 use jackfield_core::ports::sandbox::{HostFault, Report, Sandbox, Work};
 use tokio_util::task::TaskTracker;
 use wasmtime::Store;
-use wasmtime::component::Component;
 
 use self::ending::Ending;
 use crate::bindings::IntegrationPre;
 use crate::capabilities::wasi_http::Hooks;
 use crate::capabilities::{Linkers, Set};
-use crate::code::CodeStore;
+use crate::code::{CodeStore, Executable};
 use crate::engine::Engine;
 use crate::limits::{Clocks, ENGINE_HANDLES, HANDLES};
 use crate::state::State;
@@ -32,19 +32,19 @@ use crate::state::State;
 #[async_trait]
 pub(crate) trait Code: Send + Sync {
     /// The code of an artifact. Whoever gives it away decides how long it is kept.
-    async fn component(&self, artifact: Digest) -> Result<Arc<Component>, HostFault>;
+    async fn component(&self, artifact: Digest) -> Result<Arc<Executable>, HostFault>;
 }
 
 #[async_trait]
 impl Code for CodeStore {
-    async fn component(&self, artifact: Digest) -> Result<Arc<Component>, HostFault> {
+    async fn component(&self, artifact: Digest) -> Result<Arc<Executable>, HostFault> {
         self.load(artifact).await.map_err(|e| HostFault(e.to_string()))
     }
 }
 
 type Linked = Arc<IntegrationPre<State>>;
 /// Components linked with what their grants mention, for as long as their code is kept.
-type Shelf = HashMap<(Digest, Set), (Weak<Component>, Linked)>;
+type Shelf = HashMap<(Digest, Set), (Weak<Executable>, Linked)>;
 
 /// Runs guests in the engine.
 pub struct WasmSandbox {
@@ -69,18 +69,18 @@ impl WasmSandbox {
     }
 
     /// The component, linked with what its grants mention; or why it cannot be.
-    async fn linked(&self, work: &Work) -> Result<Result<Linked, Outcome>, HostFault> {
+    async fn linked(&self, work: &Work) -> Result<Result<(Linked, Bytes), Outcome>, HostFault> {
         let key = (work.artifact, Set::of(&work.grants));
-        let component = self.code.component(work.artifact).await?;
-        let code = Arc::downgrade(&component);
+        let executable = self.code.component(work.artifact).await?;
+        let (code, program) = (Arc::downgrade(&executable), executable.program.clone());
         if let Some((of, linked)) = self.shelf().get(&key)
             && of.ptr_eq(&code)
         {
-            return Ok(Ok(Arc::clone(linked)));
+            return Ok(Ok((Arc::clone(linked), program)));
         }
         let linker = self.linkers.get(key.1).map_err(|e| HostFault(format!("the linker: {e:#}")))?;
         // A deploy checks both. What fails here was deployed by an earlier host.
-        let linked = match linker.instantiate_pre(&component).and_then(IntegrationPre::new) {
+        let linked = match linker.instantiate_pre(&executable.component).and_then(IntegrationPre::new) {
             Ok(linked) => Arc::new(linked),
             Err(refused) => return Ok(Err(ending::not_linked(&refused))),
         };
@@ -88,7 +88,7 @@ impl WasmSandbox {
         // A new one came, so an old one may have gone: what is linked would keep its code mapped.
         shelf.retain(|_, (of, _)| of.strong_count() > 0);
         shelf.insert(key, (code, Arc::clone(&linked)));
-        Ok(Ok(linked))
+        Ok(Ok((linked, program)))
     }
 
     fn shelf(&self) -> MutexGuard<'_, Shelf> {
@@ -96,9 +96,9 @@ impl WasmSandbox {
     }
 
     /// An empty store with its limits set.
-    fn store(&self, work: &Work, clocks: &Arc<Clocks>, calls: &TaskTracker) -> Store<State> {
+    fn store(&self, work: &Work, program: Bytes, clocks: &Arc<Clocks>, calls: &TaskTracker) -> Store<State> {
         let hooks = Hooks::new(Arc::clone(&work.hatch), calls.clone());
-        let state = State::new(Arc::clone(&work.hatch), work.limits.memory_bytes, hooks);
+        let state = State::new(Arc::clone(&work.hatch), work.limits.memory_bytes, program, hooks);
         let mut store = Store::new(&self.engine, state);
         store.limiter(|state| &mut state.memory);
         store.set_hostcall_fuel(usize::try_from(2 * work.limits.largest_argument_bytes()).unwrap_or(usize::MAX));
@@ -116,13 +116,13 @@ impl WasmSandbox {
 #[async_trait]
 impl Sandbox for WasmSandbox {
     async fn invoke(&self, work: Work) -> Result<Report, HostFault> {
-        let linked = match self.linked(&work).await? {
-            Ok(linked) => linked,
+        let (linked, program) = match self.linked(&work).await? {
+            Ok(found) => found,
             Err(outcome) => return Ok(Report { outcome, usage: Usage::default() }),
         };
         let clocks = Clocks::start(work.limits.cpu, work.limits.timeout);
         let calls = TaskTracker::new();
-        let mut store = self.store(&work, &clocks, &calls);
+        let mut store = self.store(&work, program, &clocks, &calls);
         let ended = Ended(Arc::clone(&work.hatch));
         let mut start = Duration::ZERO;
         let ending = {

@@ -12,6 +12,7 @@ pub mod gate;
 pub mod inspect;
 pub mod invoke;
 mod limits;
+mod program;
 mod state;
 mod wasi;
 

@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use jackfield_core::hatch::Hatch;
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
@@ -22,6 +23,8 @@ pub(crate) struct State {
     pub(crate) table: ResourceTable,
     /// What it may use of memory.
     pub(crate) memory: Memory,
+    /// What a ready-made runtime is to run; empty for most.
+    pub(crate) program: Bytes,
     /// What it prints, and its last words.
     pub(crate) stdio: Stdio,
     /// Made at the first random byte it asks for.
@@ -33,12 +36,13 @@ pub(crate) struct State {
 }
 
 impl State {
-    pub(crate) fn new(hatch: Arc<Hatch>, memory_bytes: u64, hooks: Hooks) -> Self {
+    pub(crate) fn new(hatch: Arc<Hatch>, memory_bytes: u64, program: Bytes, hooks: Hooks) -> Self {
         let mut table = ResourceTable::new();
         table.set_max_capacity(HANDLES);
         Self {
             memory: Memory::new(memory_bytes),
             stdio: Stdio::new(Arc::clone(&hatch)),
+            program,
             random: None,
             wasi: None,
             http: WasiHttpCtx::new(),

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock};
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use jackfield_core::artifact::Digest;
 use jackfield_core::event::Event;
 use jackfield_core::grant::{Capability, Grants};
@@ -18,6 +19,7 @@ use wasmtime::component::Component;
 use wit_component::{ComponentEncoder, StringEncoding};
 use wit_parser::Resolve;
 
+use crate::code::Executable;
 use crate::engine::{Engine, EngineOptions};
 use crate::invoke::{Code, WasmSandbox};
 
@@ -233,11 +235,11 @@ fn worlds() -> &'static (Resolve, wit_parser::PackageId) {
 
 /// Code that a test put there.
 #[derive(Default)]
-struct Shelf(Mutex<HashMap<Digest, Arc<Component>>>);
+struct Shelf(Mutex<HashMap<Digest, Arc<Executable>>>);
 
 #[async_trait]
 impl Code for Shelf {
-    async fn component(&self, artifact: Digest) -> Result<Arc<Component>, HostFault> {
+    async fn component(&self, artifact: Digest) -> Result<Arc<Executable>, HostFault> {
         let shelf = self.0.lock().unwrap();
         shelf.get(&artifact).cloned().ok_or_else(|| HostFault(format!("no artifact {artifact}")))
     }
@@ -305,7 +307,8 @@ impl Cell {
     pub(crate) fn add_bytes(&self, bytes: &[u8]) -> Digest {
         let digest = Digest::of(bytes);
         let component = Component::new(&self.engine, bytes).expect("the guest compiles");
-        self.shelf.0.lock().unwrap().insert(digest, Arc::new(component));
+        let executable = Executable { component, program: Bytes::new() };
+        self.shelf.0.lock().unwrap().insert(digest, Arc::new(executable));
         digest
     }
 

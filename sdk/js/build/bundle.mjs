@@ -28,7 +28,7 @@ export async function bundle(build) {
       bundle: true,
       charset: "utf8",
       external: ["wasi:*"],
-      format: "esm",
+      format: build.dev ? "iife" : "esm",
       logLevel: "silent",
       mainFields: ["module", "main"],
       conditions: ["worker", "module", "import"],
@@ -55,7 +55,9 @@ export async function bundle(build) {
   const code = text(".js");
   const ours = await filtered(JSON.parse(map), dirname(outfile), build.directory);
   const own = { ...ours, renamed: renamed(code, ours.sources, build.directory) };
-  return { code: `${code}globalThis[${MAP}] = ${JSON.stringify(own)};\n`, map, own };
+  const leave = `globalThis[${MAP}] = ${JSON.stringify(own)};`;
+  // A program that cannot be loaded needs its map already. In front of the first line, which is nobody's.
+  return { code: build.dev ? leave + code : `${code}${leave}\n`, map, own };
 }
 
 /**
@@ -71,7 +73,9 @@ function entry(build) {
   return [
     `import * as project from ${JSON.stringify(resolve(build.directory, build.source))};`,
     `import { exported } from ${JSON.stringify(join(SDK, "src", "runtime.ts"))};`,
-    `export const handler = exported(project, ${JSON.stringify(about)});`,
+    build.dev
+      ? `globalThis[Symbol.for("jackfield.program")] = exported(project, ${JSON.stringify(about)});`
+      : `export const handler = exported(project, ${JSON.stringify(about)});`,
   ].join("\n");
 }
 
@@ -87,9 +91,16 @@ function interfaces(build) {
     setup({ onLoad, onResolve }) {
       onResolve({ filter: /^jackfield:/ }, ({ path }) => {
         const name = /^jackfield:plugin\/([a-z-]+)@/.exec(path)?.[1];
-        if (name === undefined || build.imports.includes(name)) return { path, external: true };
-        return { path: name, namespace: "not-granted" };
+        if (name !== undefined && !build.imports.includes(name)) return { path: name, namespace: "not-granted" };
+        return build.dev && name !== undefined ? { path: name, namespace: "host" } : { path, external: true };
       });
+      onLoad({ filter: /.*/, namespace: "host" }, ({ path: name }) => ({
+        contents: [
+          `const host = globalThis[Symbol.for("jackfield.host")][${JSON.stringify(name)}];`,
+          ...functions(name).map((name) => `export const ${name} = host.${name};`),
+        ].join("\n"),
+        loader: "js",
+      }));
       onLoad({ filter: /.*/, namespace: "not-granted" }, ({ path: name }) => ({
         contents: stub(name, notGranted(name, build)),
         loader: "js",
@@ -105,13 +116,17 @@ function interfaces(build) {
  * @param {string} text
  */
 function stub(name, text) {
-  const types = readFileSync(join(SDK, "types", "interfaces", `jackfield-plugin-${name}.d.ts`), "utf8");
-  const functions = [...types.matchAll(/export function (\w+)\(/g)].map(([, name]) => name);
   const payload = JSON.stringify({ tag: "access-denied", val: text });
   return [
     `function denied() { throw Object.assign(new Error(${JSON.stringify(text)}), { payload: ${payload} }); }`,
-    ...functions.map((name) => `export { denied as ${name} };`),
+    ...functions(name).map((name) => `export { denied as ${name} };`),
   ].join("\n");
+}
+
+/** The functions of an interface. @param {string} name */
+function functions(name) {
+  const types = readFileSync(join(SDK, "types", "interfaces", `jackfield-plugin-${name}.d.ts`), "utf8");
+  return [...types.matchAll(/export function (\w+)\(/g)].map(([, name = ""]) => name);
 }
 
 /**

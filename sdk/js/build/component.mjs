@@ -14,7 +14,20 @@ import { shared } from "./shared.mjs";
  * @returns {Promise<Uint8Array>}
  */
 export async function component(build, code, map) {
-  const { BUNDLE, clean } = await shared();
+  const { clean } = await shared();
+  return engine(build, code, (message) => initialisation(message, (stack) => clean(stack, map)));
+}
+
+/**
+ * The engine with a script in it, initialised.
+ *
+ * @param {import("./environment.mjs").Build} build
+ * @param {string} code
+ * @param {(message: string) => string} explain What went wrong, out of what the engine says.
+ * @returns {Promise<Uint8Array>}
+ */
+export async function engine(build, code, explain) {
+  const { BUNDLE } = await shared();
   const { componentize } = await load(() => import("@bytecodealliance/componentize-js"));
   try {
     const made = await componentize(code, {
@@ -26,8 +39,7 @@ export async function component(build, code, map) {
     });
     return made.component;
   } catch (thrown) {
-    const why = initialisation(String(/** @type {Error} */ (thrown).message), (stack) => clean(stack, map));
-    throw new Problem(`the component cannot be made: ${why}`);
+    throw new Problem(`the component cannot be made: ${explain(String(/** @type {Error} */ (thrown).message))}`);
   }
 }
 

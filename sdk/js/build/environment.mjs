@@ -18,6 +18,7 @@ export const SDK = resolve(dirname(fileURLToPath(import.meta.url)), "..");
  * @property {string} world Its name.
  * @property {string[]} imports The interfaces of the contract that the world imports, such as `kv`.
  * @property {string[]} grants The capabilities that the manifest grants.
+ * @property {boolean} dev Whether it is for `jackfield dev`: a ready-made engine and the program beside it.
  * @property {string} out Where the component goes.
  * @property {string} outShown The same, for people.
  */
@@ -49,6 +50,7 @@ export function environment(source, env = process.env, directory = process.cwd()
     world,
     imports: [...text.matchAll(/^\s*import\s+jackfield:plugin\/([a-z-]+)@/gm)].map(([, name]) => name ?? ""),
     grants: (env.JACKFIELD_GRANTS ?? "").split(/\s+/).filter((name) => name !== ""),
+    dev: env.JACKFIELD_DEV === "1",
     out: resolve(directory, out),
     outShown: relative(directory, resolve(directory, out)),
   };

@@ -7,6 +7,7 @@ import { bundle } from "./bundle.mjs";
 import { component, digest, unchanged } from "./component.mjs";
 import { environment } from "./environment.mjs";
 import { Problem } from "./problem.mjs";
+import { runtime, withProgram } from "./runtime.mjs";
 import { check } from "./types-check.mjs";
 
 try {
@@ -27,7 +28,11 @@ async function main(args) {
   const work = join(build.directory, ".jackfield");
   mkdirSync(work, { recursive: true });
 
-  await step("types", "checking", () => check(build, work));
+  // Side by side while somebody waits for every save.
+  const types = build.dev ? check(build, work) : step("types", "checking", () => check(build, work));
+  // Asked for at the end; until then its failure is nobody's yet.
+  types.catch(() => {});
+  if (!build.dev) await types;
 
   const { code, map, own } = await step("bundle", "bundling", async () => {
     const made = await bundle(build);
@@ -38,6 +43,16 @@ async function main(args) {
   writeFileSync(script, code);
   writeFileSync(`${script}.map`, map);
 
+  if (build.dev) {
+    await step("component", "making the engine ready, once: 10 s to 40 s", async () => {
+      const { bytes, made } = await runtime(build);
+      keep(build, withProgram(bytes, code));
+      return { said: made ? "an engine for these grants" : "the engine that is there" };
+    });
+    await step("types", "checking", () => types);
+    return;
+  }
+
   const stamp = join(work, `${build.component}.stamp`);
   const inputs = digest(build, code);
   if (unchanged(stamp, inputs, build.out)) {
@@ -46,14 +61,24 @@ async function main(args) {
   }
   await step("component", "making the component, which takes 10 s to 40 s", async () => {
     const made = await component(build, code, own);
-    mkdirSync(dirname(build.out), { recursive: true });
-    // Beside it first: whoever reads the component meets the old one or the new one.
-    const fresh = join(dirname(build.out), `.${basename(build.out)}.new`);
-    writeFileSync(fresh, made);
-    renameSync(fresh, build.out);
+    keep(build, made);
     writeFileSync(stamp, JSON.stringify({ inputs, output: digest(null, made) }));
     return { said: `${size(made.length)}  ${build.outShown}` };
   });
+}
+
+/**
+ * Puts the component where it belongs.
+ *
+ * @param {import("./environment.mjs").Build} build
+ * @param {Uint8Array} component
+ */
+function keep(build, component) {
+  mkdirSync(dirname(build.out), { recursive: true });
+  // Beside it first: whoever reads the component meets the old one or the new one.
+  const fresh = join(dirname(build.out), `.${basename(build.out)}.new`);
+  writeFileSync(fresh, component);
+  renameSync(fresh, build.out);
 }
 
 /**

@@ -51,7 +51,7 @@ def _find(name: str) -> ModuleType | None:
         return None
 
 
-_interfaces = {name: _find(name) for name in ("types", "run", "log", "config", "http", "kv", "events")}
+_interfaces = {name: _find(name) for name in ("types", "run", "log", "config", "http", "kv", "events", "program")}
 _err: Any = None
 with contextlib.suppress(ImportError):
     _err = importlib.import_module("componentize_py_types").Err

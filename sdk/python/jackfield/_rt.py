@@ -13,7 +13,7 @@ from collections.abc import Callable, Coroutine
 from types import ModuleType
 from typing import Any, TypeVar
 
-from . import _logging
+from . import _logging, _program
 from ._context import Context
 from ._data import reader
 from ._errors import Failure
@@ -81,9 +81,26 @@ def export(name: str, late: dict[str, list[str]]) -> type:
 
     `late` names for each module what its functions import: that must be there already when they run.
     """
-    module = importlib.import_module(name)
-    function = _handler_of(module)
+    function = _handler_of(importlib.import_module(name))
     _import_now(late)
+    return _exported(lambda: function)
+
+
+def export_program(name: str, imports: list[str], late: dict[str, list[str]]) -> type:
+    """The same for a handler that comes beside the component. `imports`: what its modules import besides each other."""
+    _import_now({"sys": imports})
+    _import_now(late)
+    found: list[Callable[..., Any]] = []
+
+    def function() -> Callable[..., Any]:
+        if not found:
+            found.append(_handler_of(_program.load(_program.read(interface("program")), name)))
+        return found[0]
+
+    return _exported(function)
+
+
+def _exported(handler: Callable[[], Callable[..., Any]]) -> type:
     if "urllib.request" in sys.modules:
         importlib.import_module("jackfield._urllib").install()
 
@@ -95,7 +112,7 @@ def export(name: str, late: dict[str, list[str]]) -> type:
                 # Its state is as old as the component: every event would see the same numbers.
                 sys.modules["random"].seed()
             try:
-                return handle(function, event, types)
+                return handle(handler(), event, types)
             except BaseException as raised:
                 failure = failure_of(raised, types)
             raise err(failure)

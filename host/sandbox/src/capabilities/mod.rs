@@ -8,6 +8,7 @@ mod events;
 mod http;
 mod kv;
 mod log;
+mod program;
 mod run;
 pub(crate) mod wasi_http;
 
@@ -34,6 +35,7 @@ const ALL: &[Interface] = &[
     Interface { name: "jackfield:plugin/types", needs: None, link: log::link_types },
     Interface { name: "jackfield:plugin/log", needs: None, link: log::link },
     Interface { name: "jackfield:plugin/run", needs: None, link: run::link },
+    Interface { name: "jackfield:plugin/program", needs: None, link: program::link },
     Interface { name: "jackfield:plugin/config", needs: Some(Capability::Config), link: config::link },
     Interface { name: "jackfield:plugin/kv", needs: Some(Capability::Kv), link: kv::link },
     Interface { name: "jackfield:plugin/http", needs: Some(Capability::Http), link: http::link },

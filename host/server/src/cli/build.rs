@@ -25,10 +25,19 @@ pub(super) struct BuildArgs {
     /// Build this component alone
     #[arg(long, value_name = "NAME")]
     component: Option<ComponentName>,
+    /// For `jackfield dev`: quick to make again, and put where only that looks
+    #[arg(long, hide = true)]
+    dev: bool,
 }
 
+/// Where components for `jackfield dev` lie: they are not for release.
+pub(super) const DEV_FOLDER: &str = ".jackfield/dev/dist";
+
 pub(super) fn run(args: &BuildArgs, screen: &Screen) -> Result<(), CliError> {
-    let project = Project::open(&args.path)?;
+    let mut project = Project::open(&args.path)?;
+    if args.dev {
+        project.use_dev_components();
+    }
     if let Some(name) = &args.component
         && !project.manifest.components.contains_key(name)
     {
@@ -49,7 +58,7 @@ pub(super) fn run(args: &BuildArgs, screen: &Screen) -> Result<(), CliError> {
             toolchain::prepare(language, project.folder(), &own, screen)?;
         }
         let begin = Instant::now();
-        make(project.folder(), &own, name, component, build, screen)?;
+        make(project.folder(), &own, name, component, build, args.dev, screen)?;
         let seconds = begin.elapsed().as_secs_f64();
         let file = project.folder().join(&component.source);
         let bytes = std::fs::metadata(&file).map_err(|e| {
@@ -75,12 +84,13 @@ fn make(
     name: &ComponentName,
     component: &Component,
     build: &Build,
+    dev: bool,
     screen: &Screen,
 ) -> Result<(), CliError> {
     let there = |path: PathBuf| std::path::absolute(path).map_err(|e| CliError::input(e.to_string()));
-    let world = there(folder.join(".jackfield/wit").join(name.as_str()))?;
+    let world = there(folder.join(if dev { ".jackfield/dev/wit" } else { ".jackfield/wit" }).join(name.as_str()))?;
     let out = there(folder.join(&component.source))?;
-    world::write(&world, &component.grants)
+    world::write(&world, &component.grants, dev && build.language.is_some_and(world::has_runtime))
         .and_then(|()| out.parent().map_or(Ok(()), std::fs::create_dir_all))
         .map_err(|e| CliError::input(format!("{}: {e}", world.display())))?;
     let grants: Vec<_> = world::mentioned(&component.grants).map(|capability| capability.name()).collect();
@@ -94,6 +104,9 @@ fn make(
         .env("JACKFIELD_GRANTS", grants.join(" "))
         .env("JACKFIELD_OUT", &out)
         .stdin(Stdio::null());
+    if dev {
+        command.env("JACKFIELD_DEV", "1");
+    }
     if screen.is_json() {
         command.stdout(Stdio::null());
     }

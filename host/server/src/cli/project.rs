@@ -37,6 +37,15 @@ impl Project {
         self.file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
     }
 
+    /// From now on its components are those that `jackfield dev` builds.
+    pub(super) fn use_dev_components(&mut self) {
+        for (name, component) in &mut self.manifest.components {
+            if component.build.is_some() {
+                component.source = format!("{}/{name}.wasm", super::build::DEV_FOLDER);
+            }
+        }
+    }
+
     /// The components and their bytes; all that are missing are named at once.
     pub(super) fn components(&self) -> Result<Vec<(ComponentName, Vec<u8>)>, CliError> {
         let folder = self.folder();

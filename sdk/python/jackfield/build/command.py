@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import component, packages
+from . import component, packages, runtime
 from .inputs import digest
 from .problem import Problem
 
@@ -31,6 +31,8 @@ class Job:
     wit: Path
     world: str
     out: Path
+    dev: bool
+    """For `jackfield dev`: the project's modules beside a runtime that is made once."""
     work: Path
     """A folder for what is needed only now, and for what speeds up the next time."""
 
@@ -77,7 +79,10 @@ def job_of(source: Path, environment: Mapping[str, str]) -> Job:
     if not source.is_file():
         raise Problem(f"{source} is not there; the manifest's build command names it")
     name = environment.get("JACKFIELD_COMPONENT") or Path(out).stem
-    job = Job(source, name, Path(wit), world, Path(out), Path(".jackfield") / "python" / name)
+    job = Job(
+        source, name, Path(wit), world, Path(out), environment.get("JACKFIELD_DEV") == "1",
+        Path(".jackfield") / "python" / name,
+    )
     if not all(part.isidentifier() for part in job.module.split(".")):
         raise Problem(f"{source} cannot be imported as `{job.module}`: name it with letters, digits and _")
     top = job.module.partition(".")[0]
@@ -89,6 +94,9 @@ def job_of(source: Path, environment: Mapping[str, str]) -> Job:
 def build(job: Job, *, force: bool = False) -> None:
     """Builds the component, unless it is there and nothing that it is made of changed."""
     began = time.monotonic()
+    if job.dev:
+        _build_for_dev(job, began)
+        return
     stamp = job.work / "built-from"
     made_of = digest(job.root, job.wit, Path("requirements.txt"), job.source)
     if not force and job.out.is_file() and _read(stamp) == f"{made_of} {_identity(job.out)}":
@@ -101,15 +109,32 @@ def build(job: Job, *, force: bool = False) -> None:
     built = job.work / "component.wasm"
     try:
         component.componentize(job, libraries, built)
-        job.out.parent.mkdir(parents=True, exist_ok=True)
-        # The output may lie on another file system than the project's folder.
-        beside = job.out.with_name(f".{job.out.name}.new")
-        shutil.move(built, beside)
-        beside.replace(job.out)
+        _keep(built, job.out)
     finally:
         built.unlink(missing_ok=True)
     stamp.write_text(f"{made_of} {_identity(job.out)}")
     print(f"  {shown(job.out)}  {job.out.stat().st_size / 1e6:.1f} MB  built in {time.monotonic() - began:.0f} s")
+
+
+def _build_for_dev(job: Job, began: float) -> None:
+    component.needs()
+    packages.refuse_native(job.root, str(job.root))
+    libraries = packages.install(Path("requirements.txt"), job.work.parent)
+    job.work.mkdir(parents=True, exist_ok=True)
+    built = job.work / "dev.wasm"
+    fresh = runtime.build(job, libraries, built)
+    _keep(built, job.out)
+    what = "a Python for these imports and grants" if fresh else "the Python that is there"
+    print(f"  {what}  {time.monotonic() - began:.1f} s")
+
+
+def _keep(built: Path, out: Path) -> None:
+    """Puts the component where it belongs: whoever reads it meets the old one or the new one."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    # The output may lie on another file system than the project's folder.
+    beside = out.with_name(f".{out.name}.new")
+    shutil.move(built, beside)
+    beside.replace(out)
 
 
 def shown(path: Path) -> str:

@@ -38,8 +38,11 @@ def needs() -> None:
         )
 
 
-def componentize(job: Job, libraries: Path | None, into: Path) -> None:
-    """Makes the component. The module is imported on the way, and what is then in memory is kept."""
+def componentize(job: Job, libraries: Path | None, into: Path, program: list[str] | None = None) -> None:
+    """Makes the component. The module is imported on the way, and what is then in memory is kept.
+
+    `program`: the project's modules stay out of it; these are the others that they import.
+    """
     half = job.work / "parts"
     shutil.rmtree(half, ignore_errors=True)
     try:
@@ -51,11 +54,12 @@ def componentize(job: Job, libraries: Path | None, into: Path) -> None:
             Path(sdk).parent, half / "sdk" / "jackfield", ignore=shutil.ignore_patterns("build", "__pycache__")
         )
         # A copy, since Python writes what it compiled beside the sources.
-        for file in files(job.root):
+        (half / "project").mkdir()
+        for file in files(job.root) if program is None else ():
             copy = half / "project" / file.relative_to(job.root)
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(file, copy)
-        (half / "entry" / f"{ENTRY}.py").write_text(entry(job, libraries), encoding="utf-8")
+        (half / "entry" / f"{ENTRY}.py").write_text(entry(job, libraries, program), encoding="utf-8")
         _run(job, folders, half, into)
     finally:
         shutil.rmtree(half, ignore_errors=True)
@@ -66,9 +70,9 @@ def _root(job: Job) -> str:
     return "" if root == "." else f"{root}/"
 
 
-def entry(job: Job, libraries: Path | None) -> str:
+def entry(job: Job, libraries: Path | None, program: list[str] | None = None) -> str:
     """The source of the module that the host's call arrives in."""
-    late = late_imports(job.root)
+    late = late_imports(job.root) if program is None else {}
     if libraries is not None:
         late |= late_imports(libraries)
     paths = [
@@ -80,11 +84,14 @@ def entry(job: Job, libraries: Path | None) -> str:
         ("/python/", ""),
         ("<frozen ", "<"),
     ]
+    handler = f"export({job.module!r}, {late!r})"
+    if program is not None:
+        handler = f"export_program({job.module!r}, {program!r}, {late!r})"
     return (
         f'"""Begins the component `{job.name}`. Written by jackfield-build."""\n\n'
         "from jackfield import _rt\n\n"
         f"_rt.begin({job.name!r}, {paths!r})\n"
-        f"Handler = _rt.export({job.module!r}, {late!r})\n"
+        f"Handler = _rt.{handler}\n"
     )
 
 

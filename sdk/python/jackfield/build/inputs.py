@@ -24,10 +24,10 @@ def files(folder: Path) -> Iterator[Path]:
             yield from files(path)
 
 
-def digest(root: Path, wit: Path, requirements: Path, source: Path) -> str:
-    """Of the project's modules, its world, its requirements, the SDK and the tools."""
+def digest(root: Path | None, wit: Path, requirements: Path, source: Path) -> str:
+    """Of the project's modules, if it is about them; its world, its requirements, the SDK and the tools."""
     hashed = hashlib.sha256(f"{TOOL_VERSION} {sys.version} {source}".encode())
-    for folder in (root, wit, Path(sdk).parent):
+    for folder in (*([root] if root else []), wit, Path(sdk).parent):
         for file in files(folder):
             _add(hashed, str(file.relative_to(folder)), file)
     if requirements.is_file():

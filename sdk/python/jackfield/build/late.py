@@ -33,6 +33,24 @@ def late_imports(root: Path) -> dict[str, list[str]]:
     return found
 
 
+def imports(root: Path) -> list[str]:
+    """What the modules below a folder import, but for each other."""
+    own = {path.stem if path.is_file() else path.name for path in root.iterdir()}
+    names: set[str] = set()
+    for file in files(root):
+        if file.suffix != ".py":
+            continue
+        package = list(file.relative_to(root).parts[:-1])
+        try:
+            tree = ast.parse(file.read_bytes(), str(file))
+        except (SyntaxError, ValueError):
+            # Told with its place when the module is imported.
+            continue
+        for node in ast.walk(tree):
+            names.update(_imported(node, package))
+    return sorted(name for name in names if name.partition(".")[0] not in own)
+
+
 def _within_functions(tree: ast.Module, package: list[str]) -> list[str]:
     names: dict[str, None] = {}
     for node in ast.walk(tree):

@@ -104,7 +104,8 @@ impl Session<'_> {
 
     /// Releases what was built. Runs that wait keep the version they were accepted by.
     async fn release(&self, begin: Instant, built: Option<Duration>) -> Result<(), CliError> {
-        let project = Project::open(self.path)?;
+        let mut project = Project::open(self.path)?;
+        project.use_dev_components();
         let uploading = Instant::now();
         let artifacts = deploy::upload_all(&project, &self.host.client, self.screen).await?;
         let compiled = uploading.elapsed();
@@ -129,7 +130,7 @@ impl Session<'_> {
 async fn build(path: &Path, component: Option<&ComponentName>, said: Stdio) -> Result<(), CliError> {
     let own = std::env::current_exe().map_err(|e| CliError::host(e.to_string()))?;
     let mut command = tokio::process::Command::new(own);
-    command.arg("build").arg(path).stdin(Stdio::null()).kill_on_drop(true);
+    command.args(["build", "--dev"]).arg(path).stdin(Stdio::null()).kill_on_drop(true);
     if let Some(component) = component {
         command.args(["--component", component.as_str()]);
     }

@@ -6,6 +6,7 @@ mod canary;
 mod dead_letters;
 mod decide;
 mod deploy;
+mod dev;
 mod disk;
 mod durability;
 mod events;

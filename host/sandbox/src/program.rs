@@ -4,7 +4,7 @@
 //! program is live without a compilation.
 
 use std::fs::File;
-use std::io::{self, Read as _, Seek as _, SeekFrom};
+use std::io::{self, Read as _, SeekFrom};
 use std::path::Path;
 
 use bytes::Bytes;

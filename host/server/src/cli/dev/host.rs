@@ -85,10 +85,12 @@ impl DevHost {
         }
         fs::create_dir_all(&folder).map_err(problem)?;
         let data = folder.join("data");
-        let _ = fs::remove_file(data.join(crate::app::serve::LISTENERS_FILE));
-        fs::write(folder.join("host.toml"), settings(&folder)).map_err(problem)?;
-        let mut child = spawn(&folder, &data).map_err(problem)?;
-        let listeners = listening(&mut child, &data, &folder).await?;
+        let mut begun = begin(&folder, &data, usual).await;
+        if begun.is_err() {
+            // Somebody may have taken a port that was free a moment ago.
+            begun = begin(&folder, &data, |_| 0).await;
+        }
+        let (child, listeners) = begun?;
         let admin = format!("http://{}", listeners.admin);
         let kept = earlier.filter(|_| data.exists()).map(|card| SecretString::from(card.token));
         let token = log_in(&admin, &data, kept).await?;
@@ -114,13 +116,27 @@ impl DevHost {
     }
 }
 
-/// The usual ports if nobody has them, so that addresses in docs hold; else free ones.
-fn settings(folder: &Path) -> String {
+/// A port of the usual ones if nobody has it, so that addresses in docs hold; else a free one.
+fn usual(port: u16) -> u16 {
+    if TcpListener::bind(("127.0.0.1", port)).is_ok() { port } else { 0 }
+}
+
+/// Starts the process, and waits until it listens.
+async fn begin(folder: &Path, data: &Path, port: impl Fn(u16) -> u16) -> Result<(Child, Listeners), CliError> {
+    let problem = |e: std::io::Error| CliError::host(format!("{}: {e}", folder.display()));
+    let _ = fs::remove_file(data.join(crate::app::serve::LISTENERS_FILE));
+    fs::write(folder.join("host.toml"), settings(folder, port)).map_err(problem)?;
+    let mut child = spawn(folder, data).map_err(problem)?;
+    let listeners = listening(&mut child, data, folder).await?;
+    Ok((child, listeners))
+}
+
+fn settings(folder: &Path, choose: impl Fn(u16) -> u16) -> String {
     let mut text = String::from("# Written by `jackfield dev`.\n");
     let key = toml::Value::from(folder.join("master.key").to_string_lossy().into_owned());
     text.push_str(&format!("master_key_file = {key}\n"));
     for (listener, port) in [("ingress", 8080), ("admin", 8081), ("metrics", 9464)] {
-        let port = if TcpListener::bind(("127.0.0.1", port)).is_ok() { port } else { 0 };
+        let port = choose(port);
         text.push_str(&format!("\n[{listener}]\nlisten = \"127.0.0.1:{port}\"\n"));
     }
     text

@@ -156,7 +156,10 @@ impl Files {
             .iter()
             .filter(|(_, set)| paths.iter().any(|path| self.relative(path).is_some_and(|path| set.is_match(path))));
         let touched: Vec<_> = touched.map(|(name, _)| name.clone()).collect();
-        let files = paths.iter().map(|path| path.strip_prefix(&self.root).unwrap_or(path).display().to_string());
+        // What an editor made on the way is gone by now; what a person removed is named if there is nothing else.
+        let there: Vec<_> = paths.iter().filter(|path| path.exists()).collect();
+        let named = if there.is_empty() { paths.iter().collect() } else { there };
+        let files = named.into_iter().map(|path| path.strip_prefix(&self.root).unwrap_or(path).display().to_string());
         Change {
             files: files.collect(),
             component: touched.first().filter(|_| touched.len() == 1).cloned(),

@@ -9,7 +9,7 @@ use std::time::Instant;
 use clap::Args;
 use jackfield_core::ids::ComponentName;
 use jackfield_core::release::{Build, Component};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::check;
 use super::error::CliError;
@@ -29,32 +29,13 @@ pub(super) struct BuildArgs {
 
 pub(super) fn run(args: &BuildArgs, screen: &Screen) -> Result<(), CliError> {
     let project = Project::open(&args.path)?;
-    if let Some(name) = &args.component
-        && !project.manifest.components.contains_key(name)
-    {
-        let names: Vec<_> = project.manifest.components.keys().map(ComponentName::as_str).collect();
-        return Err(CliError::input(format!("there is no component `{name}`; there are: {}", names.join(", "))));
+    if let Some(name) = &args.component {
+        known(&project, name)?;
     }
     let wanted = |name: &ComponentName| args.component.as_ref().is_none_or(|one| one == name);
     let mut built = Vec::new();
     for (name, component) in project.manifest.components.iter().filter(|(name, _)| wanted(name)) {
-        let Some(build) = &component.build else {
-            let problem = format!(
-                "component `{name}` does not say how it is built. Add\n  [component.{name}.build]\n  command = \"…\""
-            );
-            return Err(CliError::input(problem));
-        };
-        let begin = Instant::now();
-        make(project.folder(), name, component, build, screen)?;
-        let seconds = begin.elapsed().as_secs_f64();
-        let file = project.folder().join(&component.source);
-        let bytes = std::fs::metadata(&file).map_err(|e| {
-            let after = format!("component `{name}` was built, and {} is not there: {e}", component.source);
-            CliError::input(format!("{after}\n  The command has to put the component there: $JACKFIELD_OUT."))
-        })?;
-        let bytes = bytes.len();
-        screen.done(format!("built {name}  {}  {seconds:.1} s", size(bytes)));
-        built.push(json!({ "component": name, "bytes": bytes, "seconds": seconds }));
+        built.push(one(&project, name, component, screen)?);
     }
     // What the host would refuse is told now.
     if args.component.is_none() {
@@ -62,6 +43,41 @@ pub(super) fn run(args: &BuildArgs, screen: &Screen) -> Result<(), CliError> {
     }
     screen.answer(&json!({ "integration": project.manifest.name, "built": built }));
     Ok(())
+}
+
+/// Whether the project has such a component; if not, which it has.
+pub(super) fn known(project: &Project, name: &ComponentName) -> Result<(), CliError> {
+    if project.manifest.components.contains_key(name) {
+        return Ok(());
+    }
+    let names: Vec<_> = project.manifest.components.keys().map(ComponentName::as_str).collect();
+    Err(CliError::input(format!("there is no component `{name}`; there are: {}", names.join(", "))))
+}
+
+/// Builds one component, and says so.
+pub(super) fn one(
+    project: &Project,
+    name: &ComponentName,
+    component: &Component,
+    screen: &Screen,
+) -> Result<Value, CliError> {
+    let Some(build) = &component.build else {
+        let problem = format!(
+            "component `{name}` does not say how it is built. Add\n  [component.{name}.build]\n  command = \"…\""
+        );
+        return Err(CliError::input(problem));
+    };
+    let begin = Instant::now();
+    make(project.folder(), name, component, build, screen)?;
+    let seconds = begin.elapsed().as_secs_f64();
+    let file = project.folder().join(&component.source);
+    let bytes = std::fs::metadata(&file).map_err(|e| {
+        let after = format!("component `{name}` was built, and {} is not there: {e}", component.source);
+        CliError::input(format!("{after}\n  The command has to put the component there: $JACKFIELD_OUT."))
+    })?;
+    let bytes = bytes.len();
+    screen.done(format!("built {name}  {}  {seconds:.1} s", size(bytes)));
+    Ok(json!({ "component": name, "bytes": bytes, "seconds": seconds }))
 }
 
 /// Runs the command, in the manifest's folder.

@@ -28,7 +28,9 @@ mod run;
 mod runs;
 mod screen;
 mod secrets;
+mod sources;
 mod status;
+mod test;
 mod tokens;
 mod triggers;
 mod versions;
@@ -83,6 +85,8 @@ enum Command {
     Login(login::LoginArgs),
     /// Build the components of a manifest, each in the world that its grants allow
     Build(build::BuildArgs),
+    /// Play a project's fixtures against its components, without a host
+    Test(test::TestArgs),
     /// Check a manifest and its components, without a host
     Check(check::CheckArgs),
     /// Upload the components of a manifest and release them to an environment
@@ -186,6 +190,7 @@ async fn dispatch(command: Command, common: &Common, screen: &Screen) -> Result<
         Command::Serve(_) => Ok(()),
         Command::Login(args) => login::run(args, common, screen).await,
         Command::Build(args) => build::run(&args, screen),
+        Command::Test(args) => Box::pin(test::run(args, common, screen)).await,
         Command::Check(args) => check::run(&args, screen),
         Command::Deploy(args) => deploy::run(args, &client()?, screen).await,
         Command::Versions(args) => versions::versions(args, &client()?, screen).await,
@@ -228,7 +233,7 @@ mod tests {
         let names: Vec<_> = command.get_subcommands().map(clap::Command::get_name).collect();
         assert_eq!(
             names.join(" "),
-            "serve login build check deploy versions diff rollback inspect run runs replay deadletters logs connections secrets \
+            "serve login build test check deploy versions diff rollback inspect run runs replay deadletters logs connections secrets \
              config triggers environments tokens status backup restore doctor completion"
         );
     }

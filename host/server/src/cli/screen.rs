@@ -69,6 +69,16 @@ impl Screen {
         format!("{DIM}{text}{DIM:#}")
     }
 
+    /// A line that is expected and not there; it begins with its own sign.
+    pub(super) fn minus(text: &str) -> String {
+        format!("{RED}{text}{RED:#}")
+    }
+
+    /// A line that came instead.
+    pub(super) fn plus(text: &str) -> String {
+        format!("{GREEN}{text}{GREEN:#}")
+    }
+
     /// A table; `empty` if there are no rows.
     pub(super) fn table(&self, heads: &[&str], rows: Vec<Vec<String>>, empty: &str) {
         if rows.is_empty() {
@@ -201,6 +211,42 @@ pub(super) fn ago(value: &Value, key: &str) -> String {
 pub(super) fn since(at: Timestamp) -> String {
     let now = SystemClock.now();
     if at > now { format!("in {}", span(at.since(now))) } else { format!("{} ago", span(now.since(at))) }
+}
+
+/// A moment as it stands before a line of a log: on a terminal the time of day where its reader is, else in full.
+pub(super) fn moment(screen: &Screen, value: &Value, key: &str) -> String {
+    let at = value.get(key).and_then(Value::as_str).and_then(|text| Timestamp::parse(text).ok());
+    let local = at.filter(|_| screen.terminal).and_then(|at| jiff::Timestamp::from_millisecond(at.as_millis()).ok());
+    match local {
+        Some(at) => {
+            let at = at.to_zoned(jiff::tz::TimeZone::system());
+            format!("{:02}:{:02}:{:02}.{:03}", at.hour(), at.minute(), at.second(), at.millisecond())
+        }
+        None => text(value, key),
+    }
+}
+
+/// The level at `key`, five characters wide; colour only says it again.
+pub(super) fn level(value: &Value, key: &str) -> String {
+    let word = text(value, key);
+    let style = match word.as_str() {
+        "error" => RED,
+        "warn" => YELLOW,
+        "info" => GREEN,
+        _ => DIM,
+    };
+    format!("{style}{word:<5}{style:#}")
+}
+
+/// The attributes at `key`, as `name=value`, each after two spaces; a value that would be read otherwise is quoted.
+pub(super) fn attributes(value: &Value, key: &str) -> String {
+    let one = |attribute: &Value| {
+        let value = text(attribute, "value");
+        let plain = !value.is_empty() && !value.contains([' ', '"', '=']);
+        let value = if plain { value } else { format!("{value:?}") };
+        format!("  {}={value}", text(attribute, "name"))
+    };
+    list(value, key).iter().map(one).collect()
 }
 
 /// A span of time in its largest unit.

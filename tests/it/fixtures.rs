@@ -178,7 +178,7 @@ async fn a_file_that_is_no_fixture_is_told() {
     says(
         &told,
         &[
-            "✗ tests/comma.json   is no fixture\n    line 1, column 43: it is not JSON: trailing comma",
+            "✗ tests/comma.json   is no fixture\n    line 1, column 41: it is not JSON: trailing comma",
             "✗ tests/typo.json    is no fixture\n    there is no member `outcom`; there are",
             "✓ tests/first.json",
             "1 passed, 2 could not be read",

@@ -37,7 +37,8 @@ async fn named_in(language: &str, file: &str, bug: &str, words: &str) {
     let side = Stub::start(0, Silent).await.unwrap();
     let host = Host::start().await;
     for name in ["stock", "bank", "parcels"] {
-        host.api().set_connection(ENVIRONMENT, name, "http", json!({ "base_url": side.base() })).await;
+        let base = format!("{}/{name}", side.base().trim_end_matches('/'));
+        host.api().set_connection(ENVIRONMENT, name, "http", json!({ "base_url": base })).await;
     }
     host.api().deploy(ENVIRONMENT, &manifest, &[("order", &wasm)]).await;
     let id = host.api().start(ENVIRONMENT, "thrice", &json!({ "order": "o-1" })).await;

@@ -109,7 +109,7 @@ impl Playback {
         script: Option<Arc<Script>>,
     ) -> Result<Self, PlaybackError> {
         let machine = |problem: String| PlaybackError::Machine(format!("{}: {problem}", folder.display()));
-        let sqlite = SqliteOptions::new(Arc::clone(&clock), Arc::new(SystemRng));
+        let sqlite = SqliteOptions { reserve: false, ..SqliteOptions::new(Arc::clone(&clock), Arc::new(SystemRng)) };
         let store = SqliteStore::open(folder, sqlite).map_err(|e| machine(e.to_string()))?;
         let store: Arc<dyn Store> = Arc::new(store);
         let logs = Logs::open(folder.join("logs"), Arc::clone(&clock), LogRetention::default());

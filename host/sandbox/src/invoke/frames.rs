@@ -52,8 +52,11 @@ impl Frame {
         }
     }
 
-    /// Whether it is of Rust's own libraries.
+    /// Whether it is of Rust's own libraries. Line tables give names without their modules, but places.
     fn is_library(&self) -> bool {
+        if let Some(place) = &self.place {
+            return ["core/src/", "std/src/", "alloc/src/"].iter().any(|library| place.starts_with(library));
+        }
         // A method of theirs is written `<core::option::Option<T>>::expect`.
         let name = self.name.trim_start_matches('<');
         ["core::", "std::", "alloc::", "__rustc::"].iter().any(|library| name.starts_with(library))
@@ -110,6 +113,14 @@ mod tests {
         without_panic(&mut frames);
         assert_eq!(frames[0].shown(), "at thrice::number");
         assert_eq!(frames.len(), 3, "what called it stays");
+        let at = |name: &str, place: &str| Frame { name: name.into(), place: Some(place.into()) };
+        let mut with_lines = vec![
+            at("rust_begin_unwind", "std/src/panicking.rs:689:5"),
+            at("expect<&str>", "core/src/option.rs:971:21"),
+            at("number", "thrice-rust/src/lib.rs:31:40"),
+        ];
+        without_panic(&mut with_lines);
+        assert_eq!(with_lines[0].shown(), "at number (thrice-rust/src/lib.rs:31:40)");
         let mut other = named(&["abort", "deeper", "main"]);
         without_panic(&mut other);
         assert_eq!(other.len(), 3);

@@ -31,7 +31,7 @@ pub(super) fn frames(error: &wasmtime::Error) -> Vec<String> {
             continue;
         }
         for symbol in frame.symbols() {
-            let name = symbol.name().map_or_else(|| function.clone(), plain);
+            let name = symbol.name().map_or_else(|| function.clone(), |name| without_types(&plain(name)).to_owned());
             let place = symbol.file().map(|file| match (symbol.line(), symbol.column()) {
                 (Some(line), Some(column)) => format!("{}:{line}:{column}", short(file)),
                 (Some(line), None) => format!("{}:{line}", short(file)),
@@ -66,6 +66,14 @@ impl Frame {
 /// A Rust function's name without the hash that tells copies of it apart; of other languages as it is.
 fn plain(name: &str) -> String {
     format!("{:#}", rustc_demangle::demangle(name))
+}
+
+/// A name of the line tables without the types it was made for, which are longer than all the rest.
+fn without_types(name: &str) -> &str {
+    match name.find('<') {
+        Some(at) if at > 0 => &name[..at],
+        _ => name,
+    }
 }
 
 /// Of a panic: what lies between the place that panicked and the trap is the same every time, and long.
@@ -127,6 +135,13 @@ mod tests {
         let mut nothing_else = named(&["__rustc::rust_begin_unwind", "core::panicking::panic_fmt"]);
         without_panic(&mut nothing_else);
         assert_eq!(nothing_else.len(), 2);
+    }
+
+    #[test]
+    fn a_name_is_told_without_its_types() {
+        assert_eq!(without_types("handle<thrice::Order, jackfield::error::Error>"), "handle");
+        assert_eq!(without_types("number"), "number");
+        assert_eq!(without_types("<impl Trait for A>"), "<impl Trait for A>");
     }
 
     #[test]

@@ -94,7 +94,7 @@ fn show(screen: &Screen, who: &mut Who, line: &Value) {
         level(line, "level"),
         who.of(line),
         text(line, "message"),
-        Screen::dim(&attributes(line, "attributes")),
+        attributes(line, "attributes"),
         Screen::dim(&format!("run {}", text(line, "run"))),
     ));
 }

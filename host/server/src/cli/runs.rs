@@ -289,6 +289,7 @@ fn show(screen: &Screen, run: &Value, log: &Value) {
             screen.line("Calls that succeeded will not be made again. To go on once the cause is mended:");
             screen.line(format!("  jackfield runs resume {id}                    with the version it has"));
             screen.line(format!("  jackfield runs resume {id} --version active   with the one that is active now"));
+            screen.line(format!("  jackfield test --record {id}                  in its project: make it a test"));
         }
         "discarded" if !text(run, "fresh").is_empty() => {
             screen.line(format!("\nstarted fresh: jackfield runs show {}", text(run, "fresh")));
@@ -325,6 +326,6 @@ fn attempted(screen: &Screen, attempt: &Value) {
 
 fn logged(screen: &Screen, before: &str, line: &Value) {
     let (at, level) = (moment(screen, line, "at"), level(line, "level"));
-    let attributes = Screen::dim(&attributes(line, "attributes"));
+    let attributes = attributes(line, "attributes");
     screen.line(format!("{before}log  {at}  {level}  {}{attributes}", text(line, "message")));
 }

@@ -22,6 +22,9 @@ const RED: anstyle::Style = anstyle::AnsiColor::Red.on_default();
 const YELLOW: anstyle::Style = anstyle::AnsiColor::Yellow.on_default();
 const DIM: anstyle::Style = anstyle::Style::new().dimmed();
 
+/// Columns below which a table that is wrapped cannot be read.
+const NARROW: u16 = 40;
+
 impl Screen {
     /// A screen; with `json` only [`Screen::answer`] prints.
     pub(super) fn new(json: bool) -> Self {
@@ -87,8 +90,8 @@ impl Screen {
         }
         let mut table = Table::new();
         table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
-        if !self.terminal {
-            // For `grep` and `awk`: nothing is wrapped.
+        if !self.terminal || table.width().is_some_and(|width| width < NARROW) {
+            // For `grep` and `awk`, and for terminals that do not know how wide they are: nothing is wrapped.
             table.set_content_arrangement(ContentArrangement::Disabled);
         }
         table.set_header(heads.iter().map(|head| head.to_uppercase()));
@@ -238,7 +241,8 @@ pub(super) fn level(value: &Value, key: &str) -> String {
     format!("{style}{word:<5}{style:#}")
 }
 
-/// The attributes at `key`, as `name=value`, each after two spaces; a value that would be read otherwise is quoted.
+/// The attributes at `key`, dimmed, as `name=value`, each after two spaces; a value that would be read otherwise is
+/// quoted. Nothing if there are none.
 pub(super) fn attributes(value: &Value, key: &str) -> String {
     let one = |attribute: &Value| {
         let value = text(attribute, "value");
@@ -246,7 +250,8 @@ pub(super) fn attributes(value: &Value, key: &str) -> String {
         let value = if plain { value } else { format!("{value:?}") };
         format!("  {}={value}", text(attribute, "name"))
     };
-    list(value, key).iter().map(one).collect()
+    let all: String = list(value, key).iter().map(one).collect();
+    if all.is_empty() { all } else { Screen::dim(&all) }
 }
 
 /// A span of time in its largest unit.

@@ -143,19 +143,30 @@ async fn the_loop(language: Language) {
         assert!(saved.elapsed() < LONG, "the change does not go live:\n{}", dev.said());
         tokio::time::sleep(Duration::from_millis(50)).await;
     };
-    println!("{}: {:.1} s from nothing to the first answer, {:.1} s from a save to the new one", language.word, first.as_secs_f64(), live.as_secs_f64());
+    println!(
+        "{}: {:.1} s from nothing to the first answer, {:.1} s from a save to the new one",
+        language.word,
+        first.as_secs_f64(),
+        live.as_secs_f64()
+    );
 
     // What is thrown says where, in the file as it was written.
     dev.edit(language.file, language.oops.0, language.oops.1);
     dev.says("saved").await;
-    wait::until("the failing code is live", LONG, || async { (dev.said().matches("live in").count() >= 2).then_some(()) }).await;
+    wait::until("the failing code is live", LONG, || async {
+        (dev.said().matches("live in").count() >= 2).then_some(())
+    })
+    .await;
     done(jackfield(dev.home.path(), &dev.project).args(["run", "first-one", "--input", "{\"id\": 9}"]));
     let said = dev.says(language.place).await;
     assert!(said.contains("failed") || said.contains("trapped"), "{said}");
 
     // Other commands find the host of the project.
     let runs = done(jackfield(dev.home.path(), &dev.project).args(["runs", "list", "--host", "dev", "--json"]));
-    assert!(runs.contains("\"dead-lettered\"") || runs.contains("\"waiting\"") || runs.contains("\"running\""), "{runs}");
+    assert!(
+        runs.contains("\"dead-lettered\"") || runs.contains("\"waiting\"") || runs.contains("\"running\""),
+        "{runs}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -165,7 +176,10 @@ async fn the_loop_of_a_developer_in_typescript() {
         file: "src/handler.ts",
         answer: "times: Number(times) }",
         more: "times: Number(times), edition: 2 }",
-        oops: ("  const { id } = event.data;", "  const { id } = event.data;\n  if (id === 9) throw new TypeError(\"nine\");"),
+        oops: (
+            "  const { id } = event.data;",
+            "  const { id } = event.data;\n  if (id === 9) throw new TypeError(\"nine\");",
+        ),
         place: "src/handler.ts:11:",
     })
     .await;

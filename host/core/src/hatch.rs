@@ -18,6 +18,7 @@ mod tests;
 pub use asked::HttpAsked;
 pub use config::{ConfigAnswer, ConfigError};
 pub(crate) use events::{label as emit_label, verdict as events_verdict};
+pub(crate) use http::verdict_of;
 pub(crate) use kv::verdict as kv_verdict;
 
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
@@ -42,6 +43,7 @@ use crate::lock::locked;
 use crate::logs::{AttemptLog, Level};
 use crate::metrics::CallResult;
 use crate::outside::{Linked, Outside};
+use crate::recording::{Answered, Script};
 use crate::redact::Redactor;
 use crate::run::Target;
 use crate::store::queue::Fence;
@@ -138,6 +140,8 @@ pub struct Hatch {
     tasks: TaskTracker,
     in_flight: Semaphore,
     shared_in_flight: Arc<Semaphore>,
+    /// In a test: what calls are answered.
+    script: Option<Arc<Script>>,
     returned: AtomicBool,
     replayed: AtomicU32,
     sent: AtomicU64,
@@ -157,6 +161,7 @@ pub(crate) struct Parts {
     pub(crate) log: AttemptLog,
     pub(crate) redactor: Redactor,
     pub(crate) shared_in_flight: Arc<Semaphore>,
+    pub(crate) script: Option<Arc<Script>>,
 }
 
 /// A call that was looked up and is to be made.
@@ -190,6 +195,7 @@ impl Hatch {
             tasks: TaskTracker::new(),
             in_flight,
             shared_in_flight: parts.shared_in_flight,
+            script: parts.script,
             returned: AtomicBool::new(false),
             replayed: AtomicU32::new(0),
             sent: AtomicU64::new(0),
@@ -434,7 +440,7 @@ impl Hatch {
 
     /// What is recorded of a call that passed its grant.
     fn look_up(&self, call: u32, what: &What, hash: &ArgumentHash) -> Result<LookUp, Stop> {
-        self.look_up_asked(call, what, hash, Vec::new)
+        self.look_up_asked(call, what, hash, Class::Read, Vec::new)
     }
 
     /// The same, with what it is asked with: kept if the call is new, and shown beside the recorded one
@@ -444,9 +450,13 @@ impl Hatch {
         call: u32,
         what: &What,
         hash: &ArgumentHash,
+        class: Class,
         request: impl FnOnce() -> Vec<u8>,
     ) -> Result<LookUp, Stop> {
         self.go_on()?;
+        if let Some(script) = &self.script {
+            return self.scripted(script, call, what, hash, class, &request());
+        }
         let mut journal = self.journal();
         if journal.bytes() > self.limits.journal_bytes {
             drop(journal);
@@ -467,6 +477,27 @@ impl Hatch {
         }
         drop(journal);
         found.map_err(|other| self.end(other.into()))
+    }
+
+    /// What a test says of a call. It counts as made: a call in doubt is one here too.
+    fn scripted(
+        &self,
+        script: &Script,
+        call: u32,
+        what: &What,
+        hash: &ArgumentHash,
+        class: Class,
+        request: &[u8],
+    ) -> Result<LookUp, Stop> {
+        match script.ask(call, what, hash, request) {
+            Ok(Answered::Live) => Ok(LookUp::Fresh { generation: 0 }),
+            Ok(Answered::Script { class: said, verdict, answer, took_ms }) => {
+                let class = said.unwrap_or(class);
+                self.journal().scripted(call, what.clone(), *hash, class, verdict, answer.clone());
+                Ok(LookUp::Answered { verdict, answer, took_ms })
+            }
+            Err(other) => Err(self.end(other.into())),
+        }
     }
 
     /// Hands over a recorded answer.

@@ -299,6 +299,21 @@ impl Journal {
         self.note_result(chunk, call, what, hash, Class::Local, result);
     }
 
+    /// Notes a call that was answered by a script, which is no record: nothing of it is kept.
+    pub fn scripted(
+        &mut self,
+        call: u32,
+        what: What,
+        hash: ArgumentHash,
+        class: Class,
+        verdict: Verdict,
+        answer: ByteBuf,
+    ) {
+        let intent_chunk = (!matches!(class, Class::Read | Class::Local)).then_some(0);
+        let result = Some(CallResult { verdict, answer, took_ms: 0, chunk: 0 });
+        self.calls.insert(call, Call { hash, what, class, generation: 0, intent_chunk, result });
+    }
+
     /// What is buffered, if anything is: for the end of an attempt whose log stays whole.
     #[must_use]
     pub fn tail(&mut self) -> Option<Chunk> {

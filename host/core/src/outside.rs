@@ -214,6 +214,7 @@ impl Outside {
             log,
             redactor,
             shared_in_flight: self.shared_in_flight(scope),
+            script: None,
         }))
     }
 

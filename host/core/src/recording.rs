@@ -4,6 +4,7 @@
 //! here: how one is made of a stored run ([`make`]) and played ([`playback`]).
 
 mod calls;
+pub mod fixture;
 mod make;
 mod observed;
 pub mod playback;
@@ -27,6 +28,7 @@ use crate::logs::Level;
 use crate::run::{RunState, Target};
 
 pub use calls::{RecordedCall, shown};
+pub(crate) use fixture::{Answered, Script};
 pub use make::{Made, Surroundings};
 pub use text::{Data, Pair, pairs};
 
@@ -350,18 +352,23 @@ impl Recording {
     #[must_use]
     pub fn write(&self) -> Vec<u8> {
         let text = serde_json::to_string_pretty(self).expect("maps have text keys, and memory does not fail");
-        // Only strings hold such characters, and there each has an escape.
-        let mut plain = String::with_capacity(text.len() + 1);
-        for c in text.chars() {
-            if acts(c) {
-                plain.push_str(&format!("\\u{:04x}", u32::from(c)));
-            } else {
-                plain.push(c);
-            }
-        }
-        plain.push('\n');
-        plain.into_bytes()
+        plain(&text).into_bytes()
     }
+}
+
+/// JSON as it is written to a file: what a terminal acts on is escaped. Only strings hold such characters,
+/// and there each has an escape.
+fn plain(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len() + 1);
+    for c in text.chars() {
+        if acts(c) {
+            plain.push_str(&format!("\\u{:04x}", u32::from(c)));
+        } else {
+            plain.push(c);
+        }
+    }
+    plain.push('\n');
+    plain
 }
 
 /// Whether a terminal or an editor acts on a character that JSON lets through.

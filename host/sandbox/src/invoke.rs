@@ -5,6 +5,7 @@
 
 mod ending;
 mod event;
+mod frames;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};

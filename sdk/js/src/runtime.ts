@@ -5,6 +5,7 @@ import { Context } from "./context.ts";
 import { AccessDenied, failureOf } from "./error.ts";
 import { Handler } from "./handler.ts";
 import { outputOf } from "./output.ts";
+import { watched } from "./timers.ts";
 import type * as types from "jackfield:plugin/types@0.1.0";
 
 /** What the build knows of the project. */
@@ -28,7 +29,7 @@ export function exported(project: object, build: Build): { handle(event: types.E
     async handle(event) {
       install();
       try {
-        return outputOf(await handler.run(event, new Context()));
+        return outputOf(await watched(async () => handler.run(event, new Context())));
       } catch (thrown) {
         // The glue takes what is not an `Error` for the error of the interface; an `Error` it would trap on.
         throw failureOf(thrown);

@@ -154,3 +154,27 @@ test("without a grant fetch says what to add", async () => {
   await assert.rejects(globalThis.fetch("https://example.com"), { name: "access-denied", message: "add the line" });
   globalThis.fetch = fetch;
 });
+
+test("what a timer throws fails the run, and the timers are themselves again", async () => {
+  const { setTimeout: before } = globalThis;
+  const waits = async () => new Promise<void>((done) => void before(done, 500));
+  for (const start of [
+    () => setTimeout(() => { throw new RangeError("in a timer"); }, 1),
+    () => setTimeout(async () => { throw new RangeError("in a timer"); }, 1),
+    () => queueMicrotask(() => { throw new RangeError("in a timer"); }),
+  ]) {
+    const { tag, val } = await failure(handle(handler(async () => {
+      start();
+      await waits();
+    })));
+    const info = val as { name: string; message: string };
+    assert.deepEqual([tag, info.name, info.message], ["error", "RangeError", "in a timer"]);
+    assert.equal(globalThis.setTimeout, before);
+  }
+  // What it hands on to a callback, and what a timer is, stay as they are.
+  await handle(handler(async () => {
+    const got = await new Promise((done) => setTimeout((...values: unknown[]) => done(values), 1, "a", 2));
+    assert.deepEqual(got, ["a", 2]);
+    clearTimeout(setTimeout(() => assert.fail("it was cleared"), 1));
+  }));
+});

@@ -3,7 +3,7 @@
 use super::{Hatch, Stop, encode_answer};
 use crate::grant::Capability;
 use crate::ids::shown as printable;
-use crate::journal::{ArgumentHash, CallSummary, LookUp, Verdict, What};
+use crate::journal::{ArgumentHash, CallSummary, Class, LookUp, Verdict, What};
 use crate::limits::{
     EMIT_ATTRIBUTE_BYTES, EMIT_BYTES, EMIT_CALL_BYTES, EMIT_DELAY_SECONDS, EMIT_EVENTS, EMIT_EXTENSIONS,
 };
@@ -28,7 +28,7 @@ impl Hatch {
         }
         let encoded = encode_answer(&drafts);
         let hash = ArgumentHash::of([encoded.as_slice()]);
-        match self.look_up_asked(call, &what, &hash, || encoded)? {
+        match self.look_up_asked(call, &what, &hash, Class::Local, || encoded)? {
             LookUp::Answered { verdict, answer, took_ms } => {
                 return self.replay::<EventsAnswer>(call, &what, verdict, &answer, took_ms, shown);
             }

@@ -81,13 +81,14 @@ impl Hatch {
         };
         let asked = HttpAsked::of(checked.place(), &checked.url, &checked.path, &request);
         let hash = asked.hash();
-        let (generation, interrupted) = match self.look_up_asked(call, &checked.what, &hash, || asked.encode())? {
-            LookUp::Answered { verdict, answer, took_ms } => {
-                return self.replay::<HttpAnswer>(call, &checked.what, verdict, &answer, took_ms, shown);
-            }
-            LookUp::Fresh { generation } => (generation, false),
-            LookUp::Interrupted { generation } => (generation, true),
-        };
+        let (generation, interrupted) =
+            match self.look_up_asked(call, &checked.what, &hash, checked.class, || asked.encode())? {
+                LookUp::Answered { verdict, answer, took_ms } => {
+                    return self.replay::<HttpAnswer>(call, &checked.what, verdict, &answer, took_ms, shown);
+                }
+                LookUp::Fresh { generation } => (generation, false),
+                LookUp::Interrupted { generation } => (generation, true),
+            };
         let begun = Begun { call, what: checked.what.clone(), hash, class: checked.class, generation, interrupted };
         let started = self.outside.clock.monotonic();
         let (verdict, answer) = if begun.interrupted && begun.class == Class::Unkeyed {
@@ -338,6 +339,15 @@ fn verdict(came: &Result<HttpResponse, HttpFailure>) -> Verdict {
         Err(HttpFailure::TooLarge { status, .. }) => by_status(*status),
         Err(HttpFailure::Denied(_) | HttpFailure::Invalid(_) | HttpFailure::NotSent(_)) => Verdict::NotExecuted,
         Err(HttpFailure::Broken { .. }) => Verdict::InDoubt,
+    }
+}
+
+/// What became of a call that a guest was given this answer to.
+pub(crate) fn verdict_of(answer: &HttpAnswer) -> Verdict {
+    match answer {
+        Ok(response) => by_status(response.status),
+        Err(HttpError::InDoubt(_) | HttpError::Timeout(_)) => Verdict::InDoubt,
+        Err(_) => Verdict::NotExecuted,
     }
 }
 

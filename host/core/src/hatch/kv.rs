@@ -33,7 +33,8 @@ impl Hatch {
         }
         let encoded = encode_answer(&request);
         let hash = ArgumentHash::of([encoded.as_slice()]);
-        match self.look_up_asked(call, &what, &hash, || encoded)? {
+        let class = if request.writes() { Class::Local } else { Class::Read };
+        match self.look_up_asked(call, &what, &hash, class, || encoded)? {
             LookUp::Answered { verdict, answer, took_ms } => {
                 return self.replay::<KvAnswer>(call, &what, verdict, &answer, took_ms, shown);
             }

@@ -208,7 +208,7 @@ impl RecordedCall {
     }
 
     /// What it is and the hash of what is asked, if the request says so.
-    fn asked(&self) -> Result<Option<(String, ArgumentHash)>, BadRecording> {
+    pub(super) fn asked(&self) -> Result<Option<(String, ArgumentHash)>, BadRecording> {
         let Some(request) = &self.request else { return Ok(None) };
         Ok(match Kind::of(self.capability) {
             Kind::Http => {
@@ -237,7 +237,7 @@ impl RecordedCall {
     }
 
     /// The answer as the journal has it.
-    fn encoded_answer(&self) -> Result<Option<Vec<u8>>, BadRecording> {
+    pub(super) fn encoded_answer(&self) -> Result<Option<Vec<u8>>, BadRecording> {
         match (&self.response, &self.error, &self.answer_base64) {
             (None, None, None) => Ok(None),
             (None, None, Some(text)) => {

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::make::{recorded_line, recorded_output};
 use super::text::attributes;
-use super::{BadRecording, RecordedEvent, RecordedLine, RecordedOutcome, Recording, observed};
+use super::{BadRecording, RecordedEvent, RecordedLine, RecordedOutcome, Recording, Script, observed};
 use crate::artifact::Digest;
 use crate::clock::{Clock, SystemClock, SystemRng, Timestamp};
 use crate::event::Event;
@@ -46,10 +46,10 @@ pub enum PlaybackError {
 /// See the module.
 pub struct Playback {
     hatch: Arc<Hatch>,
-    event: Arc<Event>,
+    pub(super) event: Arc<Event>,
     limits: Limits,
     logs: Arc<Logs>,
-    store: Arc<dyn Store>,
+    pub(super) store: Arc<dyn Store>,
     calls: Vec<(u32, String)>,
 }
 
@@ -78,7 +78,6 @@ impl Playback {
     ///
     /// The recording does not read, or the folder cannot be used.
     pub fn open(recording: &Recording, folder: &Path, exact: bool) -> Result<Self, PlaybackError> {
-        let machine = |problem: String| PlaybackError::Machine(format!("{}: {problem}", folder.display()));
         let mut records = Vec::new();
         for call in &recording.calls {
             records.extend(call.records()?);
@@ -94,10 +93,23 @@ impl Playback {
         }
         let clock: Arc<dyn Clock> = Arc::new(Then::new(first.unwrap_or(recording.run.started)));
         let chunk = Chunk { number: 0, bytes: encode(&records) };
-        let mut journal = Journal::load(Arc::clone(&clock), &[chunk]).map_err(|e| machine(e.to_string()))?;
+        let journal = Journal::load(Arc::clone(&clock), &[chunk]);
+        let mut journal = journal.map_err(|e| PlaybackError::Machine(e.to_string()))?;
         journal.close();
+        Self::over(recording, folder, clock, journal, None)
+    }
 
-        let sqlite = SqliteOptions::new(Arc::clone(&clock), Arc::new(SystemRng));
+    /// The same over a journal and a clock of the caller's. A script answers the calls that it lists; others are made,
+    /// as far as a store of their own can answer them.
+    pub(super) fn over(
+        recording: &Recording,
+        folder: &Path,
+        clock: Arc<dyn Clock>,
+        journal: Journal,
+        script: Option<Arc<Script>>,
+    ) -> Result<Self, PlaybackError> {
+        let machine = |problem: String| PlaybackError::Machine(format!("{}: {problem}", folder.display()));
+        let sqlite = SqliteOptions { reserve: false, ..SqliteOptions::new(Arc::clone(&clock), Arc::new(SystemRng)) };
         let store = SqliteStore::open(folder, sqlite).map_err(|e| machine(e.to_string()))?;
         let store: Arc<dyn Store> = Arc::new(store);
         let logs = Logs::open(folder.join("logs"), Arc::clone(&clock), LogRetention::default());
@@ -135,6 +147,7 @@ impl Playback {
             log: logs.attempt(run.id, run.attempt, &target, limits.log_bytes, Redactor::none()),
             redactor: Redactor::none(),
             shared_in_flight: Arc::new(Semaphore::new(IN_FLIGHT_PER_INTEGRATION)),
+            script,
             outside,
         });
         Ok(Self {
@@ -160,9 +173,14 @@ impl Playback {
         }
     }
 
+    /// Waits for the calls that the guest let go of.
+    pub(super) async fn finish(&self) {
+        self.hatch.finish().await;
+    }
+
     /// What came of it, once the sandbox is done.
     pub async fn ended(self, report: Result<Report, HostFault>) -> Played {
-        self.hatch.finish().await;
+        self.finish().await;
         let closing = self.hatch.closing();
         let (outcome, usage) = match report {
             Ok(report) => (report.outcome, report.usage),

@@ -6,10 +6,11 @@ use jackfield_core::outcome::{Failure, Outcome};
 use jackfield_core::ports::sandbox::HostFault;
 use std::time::Duration;
 use wasmtime::component::ResourceTableError;
-use wasmtime::{PoolConcurrencyLimitError, Trap, WasmBacktrace};
+use wasmtime::{PoolConcurrencyLimitError, Trap};
 use wasmtime_wasi::I32Exit;
 
 use super::event::lifted;
+use super::frames::frames;
 use crate::bindings::handler;
 use crate::limits::{Clocks, HANDLES};
 use crate::state::State;
@@ -21,8 +22,6 @@ const TEXT_BYTES: usize = 16 << 10;
 const STACK_BYTES: usize = 64 << 10;
 /// An error's name, in bytes.
 const NAME_BYTES: usize = 256;
-/// Frames of a trap.
-const FRAMES: usize = 32;
 
 /// How the guest's code came to its end.
 pub(super) enum Ending {
@@ -151,27 +150,4 @@ fn message(error: &wasmtime::Error, state: &State) -> String {
         None => name,
     };
     cut(&message, TEXT_BYTES).to_owned()
-}
-
-fn frames(error: &wasmtime::Error) -> Vec<String> {
-    let Some(backtrace) = error.downcast_ref::<WasmBacktrace>() else { return Vec::new() };
-    backtrace
-        .frames()
-        .iter()
-        .take(FRAMES)
-        .map(|frame| {
-            let function = match frame.func_name() {
-                // Without the hash that tells copies of a Rust function apart.
-                Some(name) => format!("{:#}", rustc_demangle::demangle(name)),
-                None => format!("function {}", frame.func_index()),
-            };
-            let place = frame.symbols().first().and_then(|symbol| Some((symbol.file()?, symbol.line())));
-            let line = match place {
-                Some((file, Some(line))) => format!("{function} at {file}:{line}"),
-                Some((file, None)) => format!("{function} at {file}"),
-                None => function,
-            };
-            cut(&line, 1_024).to_owned()
-        })
-        .collect()
 }

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use futures_util::{FutureExt as _, stream};
 use http::HeaderValue;
 use http::header::CONTENT_TYPE;
-use jackfield_core::ids::{ComponentName, EnvironmentName, IntegrationName};
+use jackfield_core::ids::{ComponentName, EnvironmentName, IntegrationName, RunId};
 use jackfield_core::logs::{Follow, Followed, Level, LogFilter};
 use serde::{Deserialize, Serialize};
 use tokio::sync::OwnedSemaphorePermit;
@@ -25,6 +25,9 @@ use super::types::{Attribute, Time, attributes};
 /// Lines of one answer, if the caller names no other number, and at most.
 const LINES: usize = 1_000;
 const MOST_LINES: usize = 10_000;
+
+/// Lines that are shown beside an attempt that did not succeed.
+const LAST_LINES: usize = 5;
 
 /// After so much silence a follower is sent an empty line: one that is gone is noticed, and a proxy
 /// does not take the connection for dead.
@@ -129,6 +132,14 @@ where
     F: FnOnce() -> T + Send + 'static,
 {
     tokio::task::spawn_blocking(reading).await.map_err(ApiError::internal)
+}
+
+/// The last lines that an attempt logged: what its guest said before it ended.
+pub(super) async fn last_words(api: &Api, run: RunId, attempt: u32) -> Result<Vec<LogLine>, ApiError> {
+    let logs = Arc::clone(&api.host.logs);
+    let mut lines = read(move || logs.of_run(run, LAST_LINES)).await?;
+    lines.retain(|line| line.attempt == attempt);
+    Ok(lines.into_iter().map(LogLine::from).collect())
 }
 
 /// The log of a run

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::decide::InDoubt;
+use super::logs::LogLine;
 use super::types::{Attribute, Payload, Time, attributes};
 
 /// A run as lists show it.
@@ -212,6 +213,9 @@ pub struct Attempt {
     pub refused: Option<String>,
     /// Its calls, in the guest's order; the first 200.
     pub calls: Vec<Call>,
+    /// Of the last attempt, if it did not succeed: the last five lines of its log.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub log: Vec<LogLine>,
 }
 
 impl From<run::AttemptRecord> for Attempt {
@@ -226,6 +230,7 @@ impl From<run::AttemptRecord> for Attempt {
             usage: a.usage.into(),
             refused: a.refused,
             calls: a.calls.into_iter().map(Call::from).collect(),
+            log: Vec::new(),
         }
     }
 }

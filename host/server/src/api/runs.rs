@@ -13,9 +13,12 @@ use super::auth::Caller;
 use super::decide::{InDoubt, in_doubt};
 use super::error::ApiError;
 use super::json::{Answer, At, Params};
+use super::logs::last_words;
 use super::run_data::{RunDetail, RunSummary};
 use super::state::Api;
 
+/// The outcome of an attempt that leaves no question.
+const SUCCEEDED: &str = "succeeded";
 /// The fewest letters that may stand for a run id.
 const PREFIX: usize = 6;
 
@@ -100,6 +103,12 @@ pub(super) async fn show(State(api): State<Api>, At(run): At<String>) -> Result<
     let mut shown = RunDetail::from(api.host.store.run(run).await?);
     if shown.summary.state == RunState::NeedsDecision {
         shown.in_doubt = in_doubt(&api, run).await?.iter().map(InDoubt::from).collect();
+    }
+    // While another one runs, its lines are the newest.
+    if shown.summary.state != RunState::Running
+        && let Some(last) = shown.attempts_made.last_mut().filter(|last| last.outcome != SUCCEEDED)
+    {
+        last.log = last_words(&api, run, last.number).await?;
     }
     Ok(Answer(shown))
 }

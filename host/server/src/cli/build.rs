@@ -9,7 +9,7 @@ use std::time::Instant;
 use clap::Args;
 use jackfield_core::ids::ComponentName;
 use jackfield_core::release::{Build, Component};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::check;
 use super::componentize;
@@ -39,36 +39,13 @@ pub(super) fn run(args: &BuildArgs, screen: &Screen) -> Result<(), CliError> {
     if args.dev {
         project.use_dev_components();
     }
-    if let Some(name) = &args.component
-        && !project.manifest.components.contains_key(name)
-    {
-        let names: Vec<_> = project.manifest.components.keys().map(ComponentName::as_str).collect();
-        return Err(CliError::input(format!("there is no component `{name}`; there are: {}", names.join(", "))));
+    if let Some(name) = &args.component {
+        known(&project, name)?;
     }
     let wanted = |name: &ComponentName| args.component.as_ref().is_none_or(|one| one == name);
     let mut built = Vec::new();
     for (name, component) in project.manifest.components.iter().filter(|(name, _)| wanted(name)) {
-        let Some(build) = &component.build else {
-            let problem = format!(
-                "component `{name}` does not say how it is built. Add\n  [component.{name}.build]\n  command = \"…\""
-            );
-            return Err(CliError::input(problem));
-        };
-        let own = project.folder().join(build.folder.as_deref().unwrap_or("."));
-        if let Some(language) = build.language {
-            toolchain::prepare(language, project.folder(), &own, screen)?;
-        }
-        let begin = Instant::now();
-        make(project.folder(), &own, name, component, build, args.dev, screen)?;
-        let seconds = begin.elapsed().as_secs_f64();
-        let file = project.folder().join(&component.source);
-        let bytes = std::fs::metadata(&file).map_err(|e| {
-            let after = format!("component `{name}` was built, and {} is not there: {e}", component.source);
-            CliError::input(format!("{after}\n  The command has to put the component there: $JACKFIELD_OUT."))
-        })?;
-        let bytes = componentize::finish(name, &file, bytes.len())?;
-        screen.done(format!("built {name}  {}  {seconds:.1} s", size(bytes)));
-        built.push(json!({ "component": name, "bytes": bytes, "seconds": seconds }));
+        built.push(one(&project, name, component, args.dev, screen)?);
     }
     // What the host would refuse is told now.
     if args.component.is_none() {
@@ -76,6 +53,46 @@ pub(super) fn run(args: &BuildArgs, screen: &Screen) -> Result<(), CliError> {
     }
     screen.answer(&json!({ "integration": project.manifest.name, "built": built }));
     Ok(())
+}
+
+/// Whether the project has such a component; if not, which it has.
+pub(super) fn known(project: &Project, name: &ComponentName) -> Result<(), CliError> {
+    if project.manifest.components.contains_key(name) {
+        return Ok(());
+    }
+    let names: Vec<_> = project.manifest.components.keys().map(ComponentName::as_str).collect();
+    Err(CliError::input(format!("there is no component `{name}`; there are: {}", names.join(", "))))
+}
+
+/// Builds one component, and says so.
+pub(super) fn one(
+    project: &Project,
+    name: &ComponentName,
+    component: &Component,
+    dev: bool,
+    screen: &Screen,
+) -> Result<Value, CliError> {
+    let Some(build) = &component.build else {
+        let problem = format!(
+            "component `{name}` does not say how it is built. Add\n  [component.{name}.build]\n  command = \"…\""
+        );
+        return Err(CliError::input(problem));
+    };
+    let own = project.folder().join(build.folder.as_deref().unwrap_or("."));
+    if let Some(language) = build.language {
+        toolchain::prepare(language, project.folder(), &own, screen)?;
+    }
+    let begin = Instant::now();
+    make(project.folder(), &own, name, component, build, dev, screen)?;
+    let seconds = begin.elapsed().as_secs_f64();
+    let file = project.folder().join(&component.source);
+    let bytes = std::fs::metadata(&file).map_err(|e| {
+        let after = format!("component `{name}` was built, and {} is not there: {e}", component.source);
+        CliError::input(format!("{after}\n  The command has to put the component there: $JACKFIELD_OUT."))
+    })?;
+    let bytes = componentize::finish(name, &file, bytes.len())?;
+    screen.done(format!("built {name}  {}  {seconds:.1} s", size(bytes)));
+    Ok(json!({ "component": name, "bytes": bytes, "seconds": seconds }))
 }
 
 /// Runs the command, in the component's own folder.

@@ -7,7 +7,10 @@ use serde_json::Value;
 
 use super::client::Client;
 use super::error::CliError;
-use super::screen::{Screen, list, text};
+use super::screen::{Screen, attributes, level, list, moment, text};
+
+/// The most columns that are kept free for who says something.
+const WHO: usize = 40;
 
 #[derive(Debug, Args)]
 pub(super) struct LogsArgs {
@@ -45,15 +48,22 @@ pub(super) async fn run(args: LogsArgs, client: &Client, screen: &Screen) -> Res
     ];
     query.extend(optional.into_iter().filter_map(|(key, value)| value.map(|value| (key, value))));
     let lines = client.get(&["logs"], &query).await?;
+    let mut who = Who::default();
     if args.follow || !screen.answer(&lines) {
+        if list(&lines, "").is_empty() && !args.follow {
+            screen.line("nothing was logged");
+        }
         for line in list(&lines, "") {
-            show(screen, line);
+            show(screen, &mut who, line);
         }
     }
     if !args.follow {
         return Ok(());
     }
     query.remove(0);
+    if list(&lines, "").is_empty() {
+        screen.line(Screen::dim("nothing was logged yet; lines show as they come, Ctrl-C ends it"));
+    }
     let request = client.request(Method::GET, &["logs", "follow"]).query(&query);
     let mut stream = client.send(request).await?.bytes_stream();
     let mut rest = Vec::new();
@@ -62,14 +72,14 @@ pub(super) async fn run(args: LogsArgs, client: &Client, screen: &Screen) -> Res
         while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
             let line: Vec<u8> = rest.drain(..=end).collect();
             if let Ok(line) = serde_json::from_slice::<Value>(&line) {
-                show(screen, &line);
+                show(screen, &mut who, &line);
             }
         }
     }
     Err(CliError::host("the host hung up"))
 }
 
-fn show(screen: &Screen, line: &Value) {
+fn show(screen: &Screen, who: &mut Who, line: &Value) {
     if screen.answer(line) {
         return;
     }
@@ -78,13 +88,25 @@ fn show(screen: &Screen, line: &Value) {
         screen.warning(format!("{missed} lines passed by too quickly to be shown"));
         return;
     }
-    let who = format!("{}/{}", text(line, "integration"), text(line, "component"));
-    let run = text(line, "run");
     screen.line(format!(
-        "{}  {:<5}  {who}  {}  {}",
-        text(line, "at"),
-        text(line, "level"),
-        Screen::dim(&run),
-        text(line, "message")
+        "{}  {}  {}  {}{}  {}",
+        moment(screen, line, "at"),
+        level(line, "level"),
+        who.of(line),
+        text(line, "message"),
+        attributes(line, "attributes"),
+        Screen::dim(&format!("run {}", text(line, "run"))),
     ));
+}
+
+/// Who says it, as wide as the longest so far: columns that do not jump.
+#[derive(Default)]
+struct Who(usize);
+
+impl Who {
+    fn of(&mut self, line: &Value) -> String {
+        let who = format!("{}/{}", text(line, "integration"), text(line, "component"));
+        self.0 = self.0.max(who.chars().count()).min(WHO);
+        format!("{who:<width$}", width = self.0)
+    }
 }

@@ -32,7 +32,9 @@ mod scaffold;
 mod screen;
 mod sdk;
 mod secrets;
+mod sources;
 mod status;
+mod test;
 mod tokens;
 mod toolchain;
 mod triggers;
@@ -94,6 +96,8 @@ enum Command {
     Dev(dev::DevArgs),
     /// Build the components of a manifest, each in the world that its grants allow
     Build(build::BuildArgs),
+    /// Play a project's fixtures against its components, without a host
+    Test(test::TestArgs),
     /// Check a manifest and its components, without a host
     Check(check::CheckArgs),
     /// Upload the components of a manifest and release them to an environment
@@ -200,6 +204,7 @@ async fn dispatch(command: Command, common: &Common, screen: &Screen) -> Result<
         Command::Add(args) => scaffold::add::run(&args, screen),
         Command::Dev(args) => Box::pin(dev::run(args, screen)).await,
         Command::Build(args) => build::run(&args, screen),
+        Command::Test(args) => Box::pin(test::run(args, common, screen)).await,
         Command::Check(args) => check::run(&args, screen),
         Command::Deploy(args) => deploy::run(args, &client()?, screen).await,
         Command::Versions(args) => versions::versions(args, &client()?, screen).await,
@@ -242,7 +247,7 @@ mod tests {
         let names: Vec<_> = command.get_subcommands().map(clap::Command::get_name).collect();
         assert_eq!(
             names.join(" "),
-            "serve login new add dev build check deploy versions diff rollback inspect run runs replay deadletters logs connections secrets \
+            "serve login new add dev build test check deploy versions diff rollback inspect run runs replay deadletters logs connections secrets \
              config triggers environments tokens status backup restore doctor completion"
         );
     }

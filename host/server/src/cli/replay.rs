@@ -71,14 +71,15 @@ pub(super) async fn run(args: ReplayArgs, common: &Common, screen: &Screen) -> R
     if told.same() == Some(false) { Err(CliError::silent(1)) } else { Ok(()) }
 }
 
-fn refused(error: CodeError) -> CliError {
+pub(super) fn refused(error: CodeError) -> CliError {
     match error {
         CodeError::Refused(_) => CliError::input(error.to_string()),
         CodeError::Missing(_) | CodeError::Fault(_) => CliError::host(error.to_string()),
     }
 }
 
-fn temporary_folder() -> Result<Folder, CliError> {
+/// A folder for what a play leaves behind.
+pub(super) fn temporary_folder() -> Result<Folder, CliError> {
     let mut random = [0; 8];
     rand::fill(&mut random);
     // In memory where there is such a place: nothing here outlives the replay.
@@ -92,10 +93,10 @@ fn temporary_folder() -> Result<Folder, CliError> {
 }
 
 /// A folder that goes with this.
-struct Folder(PathBuf);
+pub(super) struct Folder(PathBuf);
 
 impl Folder {
-    fn path(&self) -> &Path {
+    pub(super) fn path(&self) -> &Path {
         &self.0
     }
 }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::client::Client;
 use super::error::CliError;
 use super::export::{self, ExportArgs};
-use super::screen::{Screen, ago, list, safe, safe_lines, text};
+use super::screen::{Screen, ago, attributes, level, list, moment, safe, safe_lines, text};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum RunsCommand {
@@ -237,8 +237,19 @@ fn show(screen: &Screen, run: &Value, log: &Value) {
             attempted(screen, attempt);
         }
     }
-    for line in list(log, "").iter().rev().take(20).rev() {
-        screen.line(format!("log  {}  {:<5}  {}", text(line, "at"), text(line, "level"), text(line, "message")));
+    // Beside the last attempt, if it did not succeed, its last lines are shown already.
+    let shown = attempts.last().is_some_and(|last| !list(last, "log").is_empty());
+    let lines = list(log, "");
+    if shown {
+        let last = attempts.last().map_or(&[][..], |last| list(last, "log"));
+        if lines.len() > last.len() {
+            let more = lines.len() - last.len();
+            screen.line(Screen::dim(&format!("{more} lines more: jackfield logs --run {}", text(run, "id"))));
+        }
+    } else {
+        for line in lines.iter().rev().take(20).rev() {
+            logged(screen, "", line);
+        }
     }
     for decision in list(run, "decisions") {
         let result = text(decision, "result");
@@ -278,6 +289,7 @@ fn show(screen: &Screen, run: &Value, log: &Value) {
             screen.line("Calls that succeeded will not be made again. To go on once the cause is mended:");
             screen.line(format!("  jackfield runs resume {id}                    with the version it has"));
             screen.line(format!("  jackfield runs resume {id} --version active   with the one that is active now"));
+            screen.line(format!("  jackfield test --record {id}                  in its project: make it a test"));
         }
         "discarded" if !text(run, "fresh").is_empty() => {
             screen.line(format!("\nstarted fresh: jackfield runs show {}", text(run, "fresh")));
@@ -303,8 +315,17 @@ fn attempted(screen: &Screen, attempt: &Value) {
             screen.line(format!("     {frame}"));
         }
     }
+    for line in list(attempt, "log") {
+        logged(screen, "  ", line);
+    }
     let refused = text(attempt, "refused");
     if !refused.is_empty() {
         screen.warning(format!("refused: {refused}"));
     }
+}
+
+fn logged(screen: &Screen, before: &str, line: &Value) {
+    let (at, level) = (moment(screen, line, "at"), level(line, "level"));
+    let attributes = attributes(line, "attributes");
+    screen.line(format!("{before}log  {at}  {level}  {}{attributes}", text(line, "message")));
 }

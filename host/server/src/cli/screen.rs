@@ -22,6 +22,9 @@ const RED: anstyle::Style = anstyle::AnsiColor::Red.on_default();
 const YELLOW: anstyle::Style = anstyle::AnsiColor::Yellow.on_default();
 const DIM: anstyle::Style = anstyle::Style::new().dimmed();
 
+/// Columns below which a table that is wrapped cannot be read.
+const NARROW: u16 = 40;
+
 impl Screen {
     /// A screen; with `json` only [`Screen::answer`] prints.
     pub(super) fn new(json: bool) -> Self {
@@ -87,8 +90,8 @@ impl Screen {
         }
         let mut table = Table::new();
         table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
-        if !self.terminal {
-            // For `grep` and `awk`: nothing is wrapped.
+        if !self.terminal || table.width().is_some_and(|width| width < NARROW) {
+            // For `grep` and `awk`, and for terminals that do not know how wide they are: nothing is wrapped.
             table.set_content_arrangement(ContentArrangement::Disabled);
         }
         table.set_header(heads.iter().map(|head| head.to_uppercase()));
@@ -211,6 +214,44 @@ pub(super) fn ago(value: &Value, key: &str) -> String {
 pub(super) fn since(at: Timestamp) -> String {
     let now = SystemClock.now();
     if at > now { format!("in {}", span(at.since(now))) } else { format!("{} ago", span(now.since(at))) }
+}
+
+/// A moment as it stands before a line of a log: on a terminal the time of day where its reader is, else in full.
+pub(super) fn moment(screen: &Screen, value: &Value, key: &str) -> String {
+    let at = value.get(key).and_then(Value::as_str).and_then(|text| Timestamp::parse(text).ok());
+    let local = at.filter(|_| screen.terminal).and_then(|at| jiff::Timestamp::from_millisecond(at.as_millis()).ok());
+    match local {
+        Some(at) => {
+            let at = at.to_zoned(jiff::tz::TimeZone::system());
+            format!("{:02}:{:02}:{:02}.{:03}", at.hour(), at.minute(), at.second(), at.millisecond())
+        }
+        None => text(value, key),
+    }
+}
+
+/// The level at `key`, five characters wide; colour only says it again.
+pub(super) fn level(value: &Value, key: &str) -> String {
+    let word = text(value, key);
+    let style = match word.as_str() {
+        "error" => RED,
+        "warn" => YELLOW,
+        "info" => GREEN,
+        _ => DIM,
+    };
+    format!("{style}{word:<5}{style:#}")
+}
+
+/// The attributes at `key`, dimmed, as `name=value`, each after two spaces; a value that would be read otherwise is
+/// quoted. Nothing if there are none.
+pub(super) fn attributes(value: &Value, key: &str) -> String {
+    let one = |attribute: &Value| {
+        let value = text(attribute, "value");
+        let plain = !value.is_empty() && !value.contains([' ', '"', '=']);
+        let value = if plain { value } else { format!("{value:?}") };
+        format!("  {}={value}", text(attribute, "name"))
+    };
+    let all: String = list(value, key).iter().map(one).collect();
+    if all.is_empty() { all } else { Screen::dim(&all) }
 }
 
 /// A span of time in its largest unit.

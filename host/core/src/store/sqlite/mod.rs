@@ -70,6 +70,8 @@ pub struct SqliteOptions {
     /// A file that a dying process leaves not empty when a signal such as SIGSEGV ended it; emptied
     /// when it was read.
     pub crash_mark: Option<PathBuf>,
+    /// Whether to keep a file that is given up when the disk is full.
+    pub reserve: bool,
 }
 
 impl SqliteOptions {
@@ -84,6 +86,7 @@ impl SqliteOptions {
             dead_bytes: limits::DEAD_BYTES,
             kv_bytes: limits::KV_STORED_BYTES,
             crash_mark: None,
+            reserve: true,
         }
     }
 }

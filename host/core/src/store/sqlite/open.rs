@@ -119,7 +119,7 @@ pub(super) fn open(folder: &Path, options: SqliteOptions) -> Result<SqliteStore,
     let options = Arc::new(options);
     let mark = options.crash_mark.as_deref();
     let marked = mark.is_some_and(|mark| fs::metadata(mark).is_ok_and(|meta| meta.len() > 0));
-    let mut reserve = Reserve::new(folder.join("reserve"));
+    let mut reserve = if options.reserve { Reserve::new(folder.join("reserve")) } else { Reserve::none() };
     let mut ledger = Ledger::load(conn, Arc::clone(&options))?;
     if let Err(fault) = take_over(&mut ledger, marked) {
         // On a full disk the host must still start, or nobody could remove anything.

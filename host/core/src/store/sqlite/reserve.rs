@@ -26,7 +26,6 @@ impl Reserve {
     }
 
     /// One that stands in for none: there is nothing to give up.
-    #[cfg(any(test, feature = "test-support"))]
     pub(super) fn none() -> Self {
         Self { file: PathBuf::new(), there: true, tried: None }
     }

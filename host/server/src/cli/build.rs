@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use clap::Args;
 use jackfield_core::ids::ComponentName;
-use jackfield_core::release::{Build, Component};
+use jackfield_core::release::{Build, Component, Language};
 use serde_json::{Value, json};
 
 use super::check;
@@ -53,6 +53,22 @@ pub(super) fn run(args: &BuildArgs, screen: &Screen) -> Result<(), CliError> {
     }
     screen.answer(&json!({ "integration": project.manifest.name, "built": built }));
     Ok(())
+}
+
+/// What a build is told that somebody waits for after every save: quick to make again, and telling of its lines.
+fn for_dev(language: Language) -> &'static [(&'static str, &'static str)] {
+    match language {
+        Language::TypeScript | Language::Python => &[("JACKFIELD_DEV", "1")],
+        Language::Rust => &[
+            ("CARGO_INCREMENTAL", "1"),
+            ("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16"),
+            ("CARGO_PROFILE_RELEASE_DEBUG", "line-tables-only"),
+            ("CARGO_PROFILE_RELEASE_LTO", "off"),
+            ("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1"),
+            ("CARGO_PROFILE_RELEASE_STRIP", "none"),
+        ],
+        Language::Go => &[],
+    }
 }
 
 /// Whether the project has such a component; if not, which it has.
@@ -122,8 +138,8 @@ fn make(
         .env("JACKFIELD_GRANTS", grants.join(" "))
         .env("JACKFIELD_OUT", &out)
         .stdin(Stdio::null());
-    if dev {
-        command.env("JACKFIELD_DEV", "1");
+    for (name, value) in build.language.filter(|_| dev).into_iter().flat_map(for_dev) {
+        command.env(name, value);
     }
     if screen.is_json() {
         command.stdout(Stdio::null());

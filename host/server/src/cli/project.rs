@@ -37,10 +37,10 @@ impl Project {
         self.file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
     }
 
-    /// From now on its components are those that `jackfield dev` builds.
+    /// From now on its components are those that `jackfield dev` builds, where their language says how.
     pub(super) fn use_dev_components(&mut self) {
         for (name, component) in &mut self.manifest.components {
-            if component.build.is_some() {
+            if component.build.as_ref().is_some_and(|build| build.language.is_some()) {
                 component.source = format!("{}/{name}.wasm", super::build::DEV_FOLDER);
             }
         }

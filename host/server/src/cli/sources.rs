@@ -3,10 +3,11 @@
 //! Not here: how it is built, and who waits for a change.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use jackfield_core::release::Component;
+use globset::{Glob, GlobBuilder, GlobSet, GlobSetBuilder};
+use jackfield_core::release::{Build, Component};
 
 /// Folders that hold no sources, however a pattern reads: what tools put there is theirs.
 const OTHERS: [&str; 8] = [".git", ".jackfield", ".venv", "__pycache__", "dist", "node_modules", "target", "tests"];
@@ -19,67 +20,51 @@ pub(super) fn stale(folder: &Path, manifest: &Path, component: &Component) -> Op
     if modified(manifest).is_some_and(|changed| changed > built) {
         return Some("the manifest is newer than it".into());
     }
-    let patterns: Vec<Vec<&str>> = build.watch.iter().map(|pattern| pattern.split('/').collect()).collect();
-    newer(folder, &mut Vec::new(), &patterns, built).map(|file| format!("{file} is newer than it"))
+    // A pattern that does not read is told by `dev`; here it matches nothing.
+    let mut set = GlobSetBuilder::new();
+    for glob in patterns(build).iter().filter_map(|pattern| glob(pattern).ok()) {
+        set.add(glob);
+    }
+    let set = set.build().ok()?;
+    newer(folder, Path::new(""), &set, built).map(|file| format!("{} is newer than it", file.display()))
+}
+
+/// The files that a component is built of, as patterns relative to the project.
+pub(super) fn patterns(build: &Build) -> Vec<String> {
+    let own =
+        |pattern: &String| build.folder.as_ref().map_or_else(|| pattern.clone(), |own| format!("{own}/{pattern}"));
+    build.watch.iter().map(own).collect()
+}
+
+/// A pattern: `*` for a part of a name, `**` for any number of folders.
+pub(super) fn glob(pattern: &str) -> Result<Glob, globset::Error> {
+    GlobBuilder::new(pattern).literal_separator(true).build()
 }
 
 /// The first file that matches a pattern and changed after `built`.
-fn newer(folder: &Path, path: &mut Vec<String>, patterns: &[Vec<&str>], built: SystemTime) -> Option<String> {
-    let mut entries: Vec<_> = fs::read_dir(folder).ok()?.filter_map(Result::ok).collect();
+fn newer(folder: &Path, below: &Path, patterns: &GlobSet, built: SystemTime) -> Option<PathBuf> {
+    let mut entries: Vec<_> = fs::read_dir(folder.join(below)).ok()?.filter_map(Result::ok).collect();
     entries.sort_by_key(fs::DirEntry::file_name);
-    for entry in entries {
-        let (Ok(name), Ok(kind)) = (entry.file_name().into_string(), entry.file_type()) else { continue };
-        if kind.is_dir() && OTHERS.contains(&name.as_str()) {
-            continue;
+    entries.into_iter().find_map(|entry| {
+        let (name, kind) = (entry.file_name(), entry.file_type().ok()?);
+        let path = below.join(&name);
+        if kind.is_dir() {
+            let looked = !OTHERS.iter().any(|other| name == *other);
+            return looked.then(|| newer(folder, &path, patterns, built)).flatten();
         }
-        path.push(name);
-        let found = if kind.is_dir() {
-            newer(&entry.path(), path, patterns, built)
-        } else {
-            let parts: Vec<&str> = path.iter().map(String::as_str).collect();
-            let changed = || fs::metadata(entry.path()).and_then(|there| there.modified()).is_ok_and(|at| at > built);
-            (patterns.iter().any(|pattern| matches(pattern, &parts)) && changed()).then(|| path.join("/"))
-        };
-        path.pop();
-        if found.is_some() {
-            return found;
-        }
-    }
-    None
-}
-
-/// Whether a path matches a pattern: `*` for a part of a name, `**` for any number of folders.
-fn matches(pattern: &[&str], path: &[&str]) -> bool {
-    match (pattern.split_first(), path.split_first()) {
-        (None, None) => true,
-        (Some((&"**", [])), _) => true,
-        (Some((&"**", rest)), Some((_, below))) => matches(rest, path) || matches(pattern, below),
-        (Some((&"**", rest)), None) => matches(rest, path),
-        (Some((part, rest)), Some((name, below))) => named(part, name) && matches(rest, below),
-        _ => false,
-    }
-}
-
-fn named(pattern: &str, name: &str) -> bool {
-    match pattern.split_once('*') {
-        None => pattern == name,
-        Some((begin, rest)) => name.strip_prefix(begin).is_some_and(|left| {
-            left.char_indices().map(|(at, _)| at).chain([left.len()]).any(|at| named(rest, &left[at..]))
-        }),
-    }
+        let changed = || fs::metadata(entry.path()).and_then(|there| there.modified()).is_ok_and(|at| at > built);
+        (patterns.is_match(&path) && changed()).then_some(path)
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use jackfield_core::release::Build;
     use std::time::Duration;
 
     #[test]
     fn patterns_match_as_a_shell_would() {
-        let check = |pattern: &str, path: &str| {
-            matches(&pattern.split('/').collect::<Vec<_>>(), &path.split('/').collect::<Vec<_>>())
-        };
+        let check = |pattern: &str, path: &str| glob(pattern).unwrap().compile_matcher().is_match(path);
         for (pattern, path) in
             [("src/**", "src/a/b.rs"), ("src/**/*.ts", "src/b.ts"), ("Cargo.toml", "Cargo.toml"), ("*.py", "a.py")]
         {
@@ -96,7 +81,7 @@ mod tests {
     fn a_changed_source_asks_for_a_build() {
         let folder = tempfile::tempdir().unwrap();
         let manifest = folder.path().join("jackfield.toml");
-        let build = Build { command: "true".into(), watch: vec!["src/**".into()] };
+        let build = Build { command: "true".into(), folder: None, language: None, watch: vec!["src/**".into()] };
         let mut component = Component { source: "dist/a.wasm".into(), build: Some(build), ..Component::default() };
         let stale = |component: &Component| stale(folder.path(), &manifest, component);
         let write = |name: &str, seconds: u64| {

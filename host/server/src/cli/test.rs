@@ -39,6 +39,9 @@ pub(super) struct TestArgs {
     /// The file that --record writes [default: tests/<event id>.json]
     #[arg(long, value_name = "FILE", requires = "record")]
     to: Option<PathBuf>,
+    /// Test what `jackfield build` makes, as it would be released; else what `jackfield dev` makes, which is quick
+    #[arg(long)]
+    release: bool,
     /// Do not build what is older than its sources
     #[arg(long)]
     no_build: bool,
@@ -55,7 +58,10 @@ struct Tested {
 }
 
 pub(super) async fn run(args: TestArgs, common: &Common, screen: &Screen) -> Result<(), CliError> {
-    let (project, files) = find::files(&args.paths, args.record.is_some())?;
+    let (mut project, files) = find::files(&args.paths, args.record.is_some())?;
+    if !args.release {
+        project.use_dev_components();
+    }
     if let Some(name) = &args.component {
         build::known(&project, name)?;
     }
@@ -75,7 +81,7 @@ pub(super) async fn run(args: TestArgs, common: &Common, screen: &Screen) -> Res
     components.sort();
     components.dedup();
     let begun = Instant::now();
-    let bench = Bench::open(&project, components, args.no_build, screen).await?;
+    let bench = Bench::open(&project, components, &args, screen).await?;
     let ready = begun.elapsed();
     let mut all = Vec::new();
     for (file, fixture) in read {
@@ -106,7 +112,7 @@ impl Bench {
     async fn open(
         project: &Project,
         components: impl IntoIterator<Item = &ComponentName>,
-        no_build: bool,
+        args: &TestArgs,
         screen: &Screen,
     ) -> Result<Self, CliError> {
         let folder = config::user_cache().ok_or_else(|| CliError::input("neither XDG_CACHE_HOME nor HOME is set"))?;
@@ -116,9 +122,9 @@ impl Bench {
             let component = &project.manifest.components[name];
             if let Some(why) = sources::stale(project.folder(), &project.file, component) {
                 let file = project.folder().join(&component.source);
-                if !no_build {
+                if !args.no_build {
                     screen.line(Screen::dim(&format!("building {name}: {why}")));
-                    build::one(project, name, component, false, screen)?;
+                    build::one(project, name, component, !args.release, screen)?;
                 } else if file.is_file() {
                     screen.warning(format!("component `{name}`: {why}; jackfield build builds it"));
                 }

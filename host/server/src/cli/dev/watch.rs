@@ -4,13 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
-use globset::{Glob, GlobSet, GlobSetBuilder};
+use globset::{GlobSet, GlobSetBuilder};
 use jackfield_core::ids::ComponentName;
 use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
 use tokio::sync::mpsc;
 
 use crate::cli::error::CliError;
 use crate::cli::project::Project;
+use crate::cli::sources;
 
 /// Editors write in several steps, and people save several files at once.
 const QUIET: Duration = Duration::from_millis(60);
@@ -102,12 +103,9 @@ impl Files {
         let mut patterns = vec![];
         for (name, component) in &project.manifest.components {
             let mut set = GlobSetBuilder::new();
-            for pattern in component.build.iter().flat_map(|build| build.watch.iter().map(move |p| (build, p))) {
-                let (build, pattern) = pattern;
-                let pattern = build.folder.as_ref().map_or_else(|| pattern.clone(), |f| format!("{f}/{pattern}"));
-                let glob =
-                    Glob::new(&pattern).map_err(|e| CliError::input(format!("component `{name}`: watch: {e}")))?;
-                set.add(glob);
+            for pattern in component.build.as_ref().map(sources::patterns).unwrap_or_default() {
+                let glob = sources::glob(&pattern);
+                set.add(glob.map_err(|e| CliError::input(format!("component `{name}`: watch: {e}")))?);
                 patterns.push(pattern);
             }
             let set = set.build().map_err(|e| CliError::input(format!("component `{name}`: watch: {e}")))?;

@@ -50,7 +50,7 @@ pub(super) async fn run(
     let name = file.file_stem().map_or_else(|| "test".into(), |name| name.to_string_lossy().into_owned());
     let begun = Instant::now();
     let first = Fixture::read(reduced(&recording, Length::Short).as_bytes(), &name, &project.manifest).map_err(bad)?;
-    let bench = Bench::open(project, [first.component()], args.no_build, screen).await?;
+    let bench = Bench::open(project, [first.component()], args, screen).await?;
     let ready = begun.elapsed();
     let mut best: Option<(String, Tested)> = None;
     for length in Length::ALL {

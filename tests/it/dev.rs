@@ -234,7 +234,7 @@ async fn a_change_that_does_not_build_leaves_what_runs() {
     let hook = dev.hook().await;
     dev.edit("src/lib.rs", "event.data.id;", "event.data.idea;");
     let said = dev.says("the version before goes on").await;
-    assert!(said.contains("src/lib.rs:13:") && said.contains("no field `idea`"), "{said}");
+    assert!(said.contains("src/lib.rs:12:") && said.contains("no field `idea`"), "{said}");
     assert_eq!(ask(&hook, json!({ "id": 1 })).await.0, 200);
     // A manifest that does not check is no end either.
     dev.edit("jackfield.toml", "kv = [", "kw = [");

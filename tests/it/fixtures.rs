@@ -6,6 +6,7 @@ use std::process::Output;
 use jackfield_tests::env;
 use jackfield_tests::host::Host;
 use jackfield_tests::scenario::Scenario;
+use jackfield_tests::stubs::{Fault, Kind};
 use serde_json::{Value, json};
 use tokio::process::Command;
 
@@ -257,12 +258,24 @@ async fn a_run_becomes_a_fixture() {
     assert_eq!(code, 0, "{told}");
     assert_eq!(std::fs::read_dir(project.file("tests")).unwrap().count(), 2, "{told}");
 
+    // A dead letter, with the refusal that it died of.
+    outside["github"].fail(Fault::next(Kind::status(403)).method("POST"));
+    let dead = host.api().run_to_end("dev", &scenario.integration, &json!({ "number": "FR-1044" })).await;
+    assert_eq!(dead["state"], "dead-lettered", "{dead:#}");
+    let died = dead["id"].as_str().unwrap();
+    let (code, told) = project.run(host.command(), &["--record", died, "--to", "tests/refused.json"]).await;
+    assert_eq!(code, 0, "{told}");
+    let made: Value = serde_json::from_slice(&std::fs::read(project.file("tests/refused.json")).unwrap()).unwrap();
+    assert_eq!((&made["outcome"]["outcome"], &made["calls"][1]["response"]["status"]), (&json!("failed"), &json!(403)));
+    assert!(made["outcome"]["reason"].as_str().unwrap().contains("403"), "{made:#}");
+    let asked = outside["github"].requests().len().max(asked);
+
     let copy = project.file("tests/copied.json");
     let ended = host.command().args(["runs", "export", id, "-o"]).arg(&copy).output().await.unwrap();
     assert!(ended.status.success(), "{}", text(&ended));
     let (code, told) = project.test(&["--json"]).await;
     let told: Value = serde_json::from_str(&told).unwrap_or_else(|_| panic!("{told}"));
-    assert_eq!((code, &told["passed"]), (0, &json!(3)), "{told:#}");
+    assert_eq!((code, &told["passed"]), (0, &json!(4)), "{told:#}");
     assert_eq!(outside["github"].requests().len(), asked, "a test sent something");
 
     let other = Project::of("guest-examples/hello/rust", "greet");

@@ -10,6 +10,7 @@ pub mod play;
 mod read;
 mod reduce;
 mod script;
+mod written;
 
 #[cfg(test)]
 mod tests;

@@ -88,6 +88,7 @@ impl Dev {
 }
 
 impl Drop for Dev {
+    #[expect(clippy::print_stderr, reason = "what it said tells why a test failed")]
     fn drop(&mut self) {
         #[expect(clippy::cast_possible_wrap, reason = "a process id is positive")]
         let pid = rustix::process::Pid::from_raw(self.child.id() as i32);

@@ -96,6 +96,7 @@ fn fault(doing: &str, path: &Path, e: &io::Error) -> CodeError {
 }
 
 /// What runs: compiled code, and the program it is to run if it is a runtime.
+#[derive(Debug)]
 pub(crate) struct Executable {
     pub(crate) component: Component,
     /// Empty for most.

@@ -48,6 +48,14 @@ pub(crate) fn silent() -> Vec<u8> {
     component_from_core(SILENT)
 }
 
+/// A component with one more section at its end.
+pub(crate) fn with_section(mut component: Vec<u8>, name: &str, content: &[u8]) -> Vec<u8> {
+    use wasm_encoder::{CustomSection, Encode as _};
+    component.push(0);
+    CustomSection { name: name.into(), data: content.into() }.encode(&mut component);
+    component
+}
+
 #[test]
 fn the_smallest_handler_is_a_component() {
     let bytes = silent();

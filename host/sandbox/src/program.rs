@@ -73,13 +73,9 @@ fn walk(source: &mut (impl io::Read + io::Seek), length: u64) -> io::Result<Opti
 mod tests {
     use super::*;
     use crate::fixtures;
-    use wasm_encoder::{CustomSection, Encode as _};
 
     fn with(name: &str, program: &[u8]) -> Bytes {
-        let mut bytes = fixtures::silent();
-        bytes.push(0);
-        CustomSection { name: name.into(), data: program.into() }.encode(&mut bytes);
-        bytes.into()
+        fixtures::with_section(fixtures::silent(), name, program).into()
     }
 
     #[test]
@@ -92,9 +88,7 @@ mod tests {
         }
         assert_eq!(find(&code), None);
         assert_eq!(find(&with("name", b"x")), None);
-        let mut followed = with(SECTION, b"x").to_vec();
-        followed.push(0);
-        CustomSection { name: "name".into(), data: b"y"[..].into() }.encode(&mut followed);
+        let followed = fixtures::with_section(with(SECTION, b"x").to_vec(), "name", b"y");
         assert_eq!(find(&followed), None, "only the last one counts");
     }
 

@@ -391,7 +391,7 @@ impl<'a> Look<'a> {
         let drained = self.evidence.said.iter().any(|said| matches!(said, Said::Drained { took_ms: Some(_) }));
         finding.look(drained, || "runs were still under way or waiting when the time was over".into());
         // The schedule goes on until the host stops: its last run may just have come.
-        for (id, run) in self.runs().filter(|(_, run)| run.trigger != TICK) {
+        for (id, run) in self.runs().iter().filter(|(_, run)| run.trigger != TICK) {
             finding.look(run.state >= database::NEEDS_DECISION, || format!("{id} is in state {}", run.state));
         }
     }

@@ -89,6 +89,45 @@ async fn the_same_upload_again_is_no_error_and_costs_nothing() {
 }
 
 #[tokio::test]
+async fn programs_of_one_runtime_share_its_code() {
+    let f = Fixture::new();
+    let of = |program: &[u8]| fixtures::with_section(fixtures::silent(), "jackfield:program", program);
+    let (one, two) = (of(b"one"), of(b"two"));
+    let first = f.store().add_artifact(&f.upload(&one), "ada").await.unwrap();
+    assert!(first.compiled.is_some());
+    // Whoever uploads the second: what is shared is what was compiled of equal bytes.
+    let store = f.store_without_compiler();
+    let second = store.add_artifact(&f.upload(&two), "bob").await.unwrap();
+    assert!(second.compiled.is_none() && first.inspection.digest != second.inspection.digest);
+    // The runtime alone is the same code, too.
+    assert!(store.add_artifact(&f.upload(&fixtures::silent()), "ada").await.unwrap().compiled.is_none());
+
+    let restarted = f.store_without_compiler();
+    for (bytes, program) in [(&one, &b"one"[..]), (&two, b"two"), (&fixtures::silent(), b"")] {
+        assert_eq!(restarted.load(Digest::of(bytes)).await.unwrap().program, program);
+    }
+    // One that is removed takes nothing from the others.
+    restarted.remove(Digest::of(&one)).await.unwrap();
+    assert_eq!(restarted.load(Digest::of(&one)).await.unwrap_err(), CodeError::Missing(Digest::of(&one)));
+    restarted.evict(Digest::of(&two));
+    assert_eq!(restarted.load(Digest::of(&two)).await.unwrap().program, &b"two"[..]);
+}
+
+/// Threat row 27: a program that was edited on disk is not run.
+#[tokio::test]
+async fn threat_027_an_edited_program_is_not_run() {
+    let f = Fixture::new();
+    let bytes = fixtures::with_section(fixtures::silent(), "jackfield:program", b"program");
+    let digest = f.store().add_artifact(&f.upload(&bytes), "ada").await.unwrap().inspection.digest;
+    let mut edited = bytes.clone();
+    *edited.last_mut().unwrap() ^= 1;
+    let file = f.folder.path().join(format!("artifacts/{}.wasm", digest.hex()));
+    fs::write(file, edited).unwrap();
+    let CodeError::Fault(text) = f.store().load(digest).await.unwrap_err() else { panic!("it is the host's fault") };
+    assert!(text.contains("damaged"), "{text}");
+}
+
+#[tokio::test]
 async fn threat_024_a_refused_upload_leaves_nothing() {
     let f = Fixture::new();
     let store = f.store();

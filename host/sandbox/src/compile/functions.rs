@@ -17,7 +17,7 @@ use wasmtime::CacheStore;
 /// The most that is kept for one uploader, in bytes: two large runtimes.
 pub(crate) const FUNCTIONS_BYTES_MAX: usize = 160 << 20;
 /// Components smaller than this, in bytes, compile in a moment anyway.
-pub(crate) const WORTH_IT_BYTES: usize = 4 << 20;
+pub(crate) const WORTH_IT_BYTES: usize = 2 << 20;
 
 const KEY_BYTES: usize = 32;
 const LENGTH_BYTES: usize = 4;

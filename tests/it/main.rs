@@ -18,6 +18,7 @@ mod limits;
 mod metrics;
 mod outage;
 mod polyglot;
+mod polyglot_cases;
 mod polyglot_durability;
 mod replay;
 mod retries;

@@ -125,7 +125,8 @@ fn a_library_with_machine_code_is_refused_by_name_when_it_is_built() {
     let output = build.arg("build").arg(folder.path()).env("PATH", path).output().unwrap();
     let told = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(2), "{told}");
-    for part in ["`MarkupSafe", "which `jinja2` needs", "pure Python", "take another library, or leave `jinja2` out of"] {
+    for part in ["`MarkupSafe", "which `jinja2` needs", "pure Python", "take another library, or leave `jinja2` out of"]
+    {
         assert!(told.contains(part), "{part} is not in\n{told}");
     }
 }

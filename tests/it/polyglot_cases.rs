@@ -71,7 +71,8 @@ fn every_function_of_the_contract_is_in_a_case_and_in_every_guest() {
 fn every_guest_knows_every_case() {
     for language in Language::found() {
         let sources: String = language.sources().into_iter().map(|(_, text)| text).collect();
-        for case in Case::all().iter().filter(|case| case.example.is_none() && !case.except.contains_key(language.name)) {
+        for case in Case::all().iter().filter(|case| case.example.is_none() && !case.except.contains_key(language.name))
+        {
             let types = case.steps.iter().map(|step| step.event_type.as_deref().unwrap_or(&case.name));
             for name in types.map(|name| name.trim_start_matches("case.")) {
                 let named = sources.contains(&format!("\"{name}\"")) || sources.contains(&format!("  {name}:"));

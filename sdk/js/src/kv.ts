@@ -89,7 +89,7 @@ export class Kv {
   /** Adds to a counter and returns the sum. A missing key counts as 0; a value that is not a counter is `Invalid`. */
   async increment(key: string, by: number | bigint = 1): Promise<bigint> {
     const addend = integer(by);
-    return BigInt.asIntN(64, handedOver(() => call(() => host.increment(this.#connection, key, addend))));
+    return call(() => host.increment(this.#connection, key, addend));
   }
 
   /** Writes a key only if it still has `version`; with undefined, only if it does not exist. True if it was written. */
@@ -151,7 +151,7 @@ export class Batch {
 
   /** Carries out all operations in order, or none. True if done; false if a check did not hold. */
   async commit(): Promise<boolean> {
-    return handedOver(() => call(() => host.batch(this.#connection, this.#operations)));
+    return call(() => host.batch(this.#connection, this.#operations));
   }
 
   #add(operation: host.Operation): this {
@@ -171,20 +171,6 @@ function read<T>(key: string, value: Uint8Array, parser: Parser<T> | undefined):
 
 function stored(value: unknown): Uint8Array {
   return value instanceof Uint8Array ? value : written(value, "the value");
-}
-
-/**
- * Makes a call that hands over signed numbers of 64 bits. The engine takes them by their bits, as unsigned ones; its glue
- * makes signed ones of them first (componentize-js 0.22), and those below zero would end in a trap.
- */
-function handedOver<R>(run: () => R): R {
-  const { asIntN } = BigInt;
-  BigInt.asIntN = BigInt.asUintN;
-  try {
-    return run();
-  } finally {
-    BigInt.asIntN = asIntN;
-  }
 }
 
 function integer(by: number | bigint): bigint {

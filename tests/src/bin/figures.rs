@@ -52,9 +52,12 @@ async fn main() -> anyhow::Result<()> {
         let cells: Vec<_> = columns.iter().map(|Figures(cells)| cells[place].as_str()).collect();
         table.push_str(&format!("| {row} | {} |\n", cells.join(" | ")));
     }
-    let kind = if env::host_binary().components().any(|part| part.as_os_str() == "release") { "release" } else { "debug" };
+    let kind =
+        if env::host_binary().components().any(|part| part.as_os_str() == "release") { "release" } else { "debug" };
     let cores = std::thread::available_parallelism()?;
-    table.push_str(&format!("\nMeasured on {cores} cores with a {kind} build of the host; times of a busy machine are longer.\n"));
+    table.push_str(&format!(
+        "\nMeasured on {cores} cores with a {kind} build of the host; times of a busy machine are longer.\n"
+    ));
     println!("\n{table}");
     let file = env::repository(PAGE);
     let page = std::fs::read_to_string(&file).with_context(|| file.display().to_string())?;
@@ -128,7 +131,8 @@ fn build(project: &Path, target: &Path) -> anyhow::Result<Duration> {
 }
 
 fn compressed(file: &Path) -> anyhow::Result<usize> {
-    let output = Command::new("gzip").arg("-9c").arg(file).stderr(Stdio::inherit()).output().context("gzip is needed")?;
+    let output =
+        Command::new("gzip").arg("-9c").arg(file).stderr(Stdio::inherit()).output().context("gzip is needed")?;
     ensure!(output.status.success(), "gzip failed");
     Ok(output.stdout.len())
 }

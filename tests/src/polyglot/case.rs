@@ -103,8 +103,10 @@ pub struct Expect {
     pub state: String,
     /// How many attempts were made.
     pub attempts: usize,
-    /// How each of them ended, or, if it is one word, all of the failed ones.
+    /// How those that did not succeed ended.
     pub outcome: Option<String>,
+    /// How each ended, in order.
+    pub outcomes: Option<Vec<String>>,
     /// The run's reason.
     pub reason: Option<String>,
     /// A line of the guest that the attempt names, in reason, stack or log: the one that ends in `place: <this>`. Empty where
@@ -136,6 +138,7 @@ impl Default for Expect {
             state: "succeeded".into(),
             attempts: 1,
             outcome: None,
+            outcomes: None,
             reason: None,
             at: None,
             stack: None,

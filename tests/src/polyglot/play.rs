@@ -54,7 +54,8 @@ pub async fn play_example(name: &str, language: &str) {
     let components = table["component"].as_table().expect("a manifest has components");
     let (component, about) = components.iter().next().expect("a manifest has a component");
     let built = about["source"].as_str().expect("an example's source is a file");
-    let case = Case { name: name.to_owned(), ..Case::read(&env::repository(&format!("guest-examples/{name}/scenario.toml"))) };
+    let case =
+        Case { name: name.to_owned(), ..Case::read(&env::repository(&format!("guest-examples/{name}/scenario.toml"))) };
 
     let host = Host::start().await;
     let files = [(component.clone(), format!("{folder}/{built}")), (LOOK.to_owned(), PROBE.to_owned())];
@@ -84,10 +85,8 @@ pub async fn play_all(language: Language, cases: Vec<Case>) -> Vec<String> {
     let host = Options::default().set("queue.runs", &QUEUE.to_string()).start().await;
     let manifest = std::fs::read_to_string(language.folder().join("jackfield.toml")).expect("a guest has a manifest");
     let folder = format!("tests/guests/cases-{}", language.name);
-    let mut wanted = vec![
-        ("cases".to_owned(), format!("{folder}/dist/cases.wasm")),
-        (LOOK.to_owned(), PROBE.to_owned()),
-    ];
+    let mut wanted =
+        vec![("cases".to_owned(), format!("{folder}/dist/cases.wasm")), (LOOK.to_owned(), PROBE.to_owned())];
     for example in cases.iter().filter_map(|case| case.example.as_ref()).collect::<BTreeSet<_>>() {
         let (name, file) = example.split_once('/').expect("an example is named as folder/component");
         wanted.push((example.clone(), format!("guest-examples/{name}/{}/dist/{file}.wasm", language.name)));

@@ -59,9 +59,5 @@ pub fn part<'a>(page: &'a str, name: &str) -> &'a str {
 #[must_use]
 pub fn with_part(page: &str, name: &str, text: &str) -> String {
     let old = part(page, name);
-    page.replacen(
-        &format!("<!-- {name} -->\n{old}"),
-        &format!("<!-- {name} -->\n\n{}\n\n", text.trim()),
-        1,
-    )
+    page.replacen(&format!("<!-- {name} -->\n{old}"), &format!("<!-- {name} -->\n\n{}\n\n", text.trim()), 1)
 }

@@ -22,7 +22,8 @@ struct Invoice {
 #[jackfield::handler]
 fn on_morning(event: Event<Tick>, cx: Context) -> Result<Output> {
     let today = event.data.scheduled.date_naive();
-    let open: Vec<Invoice> = cx.http.get("billing", "/invoices").query("state", "open").send()?.error_for_status()?.json()?;
+    let open: Vec<Invoice> =
+        cx.http.get("billing", "/invoices").query("state", "open").send()?.error_for_status()?.json()?;
     let mut sent = Vec::new();
     for invoice in &open {
         let due = workday(invoice.issued + Days::new(invoice.terms));

@@ -105,8 +105,6 @@ pub struct Expect {
     pub attempts: usize,
     /// How those that did not succeed ended.
     pub outcome: Option<String>,
-    /// How each ended, in order.
-    pub outcomes: Option<Vec<String>>,
     /// The run's reason.
     pub reason: Option<String>,
     /// A line of the guest that the attempt names, in reason, stack or log: the one that ends in `place: <this>`. Empty where
@@ -138,7 +136,6 @@ impl Default for Expect {
             state: "succeeded".into(),
             attempts: 1,
             outcome: None,
-            outcomes: None,
             reason: None,
             at: None,
             stack: None,

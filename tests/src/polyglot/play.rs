@@ -1,6 +1,6 @@
 //! Playing cases: one host for a language, several cases at the same time.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -97,23 +97,28 @@ pub async fn play_all(language: Language, cases: Vec<Case>) -> Vec<String> {
 
     let stage = Arc::new(Stage { language, host, manifest, component: "cases".into(), example: false, artifacts });
     let places = Arc::new(Semaphore::new(AT_A_TIME));
-    let mut playing = JoinSet::new();
+    let (mut playing, mut names) = (JoinSet::new(), HashMap::new());
     for case in cases {
         if case.except.contains_key(stage.language.name) {
             continue;
         }
+        let name = format!("{}: {}", stage.language.title, case.name);
         let (stage, places) = (Arc::clone(&stage), Arc::clone(&places));
-        playing.spawn(async move {
+        let task = playing.spawn(async move {
             let _place = places.acquire().await;
-            let name = format!("{}: {}", stage.language.title, case.name);
-            // A panic (an answer that is none, a wait in vain) is told like a difference.
-            match tokio::spawn(async move { stage.play(&case).await }).await {
-                Ok(problems) => problems.into_iter().map(|problem| format!("{name}: {problem}")).collect(),
-                Err(panic) => vec![format!("{name}: {}", words(panic))],
-            }
+            stage.play(&case).await
         });
+        names.insert(task.id(), name);
     }
-    let mut problems: Vec<String> = playing.join_all().await.into_iter().flatten().collect();
+    let mut problems = Vec::new();
+    while let Some(ended) = playing.join_next_with_id().await {
+        // A panic (an answer that is none, a wait in vain) is told like a difference.
+        let (task, found) = match ended {
+            Ok(played) => played,
+            Err(panic) => (panic.id(), vec![words(panic)]),
+        };
+        problems.extend(found.into_iter().map(|problem| format!("{}: {problem}", names[&task])));
+    }
     problems.sort();
     problems
 }

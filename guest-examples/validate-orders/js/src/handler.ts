@@ -1,7 +1,8 @@
 // Takes orders of a shop and lets through only those that are sound.
 
 import { handler, output } from "jackfield";
-import { z } from "zod";
+// Not `{ z }`: that holds the whole library, its messages in dozens of languages included.
+import * as z from "zod";
 
 const Item = z.object({
   sku: z.string().regex(/^[A-Z]{2}-\d+$/, "is not of the form AB-123"),

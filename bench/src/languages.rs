@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 use crate::cell::{self, EVENT};
 use crate::table::median;
 
-const LANGUAGES: [&str; 3] = ["rust", "js", "python"];
+const LANGUAGES: [&str; 4] = ["rust", "go", "js", "python"];
 const ROUNDS: u32 = 200;
 
 /// One language's figures.

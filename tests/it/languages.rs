@@ -84,6 +84,11 @@ async fn a_thousand_events_in_rust_leave_nothing_behind() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_thousand_events_in_go_leave_nothing_behind() {
+    a_thousand("go").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_thousand_events_in_js_leave_nothing_behind() {
     a_thousand("js").await;
 }
@@ -98,12 +103,17 @@ async fn a_thousand_events_in_python_leave_nothing_behind() {
 async fn all_languages_run_side_by_side_in_one_gib() {
     let host = Options::default().alone().set("executor.memory", "1GiB").start().await;
     let mut urls = vec![];
-    for language in ["rust", "js", "python"] {
+    for language in ["rust", "js", "python", "go"] {
         urls.push(deploy(&host, language).await);
     }
     let client = reqwest::Client::new();
-    tokio::join!(send(&client, &urls[0], 0..WARM), send(&client, &urls[1], 0..WARM), send(&client, &urls[2], 0..WARM));
-    assert_eq!(succeeded(&host).await, f64::from(WARM * 3));
+    tokio::join!(
+        send(&client, &urls[0], 0..WARM),
+        send(&client, &urls[1], 0..WARM),
+        send(&client, &urls[2], 0..WARM),
+        send(&client, &urls[3], 0..WARM)
+    );
+    assert_eq!(succeeded(&host).await, f64::from(WARM * 4));
     let (own, most) = (host.memory("RssAnon") >> 20, host.memory("VmHWM") >> 20);
     println!(
         "{AT_A_TIME} at a time of each language: {most} MiB at the most, files mapped included; {own} MiB of its own"

@@ -11,6 +11,7 @@ mod durability;
 mod events;
 mod flood;
 mod gauntlet;
+mod go;
 mod house_rules;
 mod keys;
 mod languages;

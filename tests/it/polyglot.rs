@@ -26,7 +26,7 @@ fn languages(example: &str) -> Vec<String> {
 async fn servicenow_to_github_in_every_language() {
     let example = "servicenow-to-github";
     let languages = languages(example);
-    assert_eq!(languages, ["js", "python", "rust"]);
+    assert_eq!(languages, ["go", "js", "python", "rust"]);
     let scenario = Scenario::read(&env::repository("guest-examples").join(example).join("scenario.toml"));
     let mut first: Option<(String, Vec<Played>)> = None;
     for language in languages.into_iter().rev() {
@@ -51,7 +51,7 @@ async fn servicenow_to_github_in_every_language() {
 async fn order_events_in_every_language() {
     let example = "order-events";
     let languages = languages(example);
-    assert_eq!(languages, ["js", "python", "rust"]);
+    assert_eq!(languages, ["go", "js", "python", "rust"]);
     let mut first: Option<(String, Vec<Value>)> = None;
     for language in languages.into_iter().rev() {
         let folder = format!("guest-examples/{example}/{language}");
@@ -138,6 +138,9 @@ async fn a_component_needs_what_its_handler_calls_and_no_more() {
     for (file, needs) in [
         ("guest-examples/hello/rust/dist/greet.wasm", vec![]),
         ("guest-examples/servicenow-to-github/rust/dist/sync.wasm", vec!["config", "http", "kv"]),
+        ("guest-examples/hello/go/dist/greet.wasm", vec![]),
+        ("guest-examples/order-events/go/dist/orders.wasm", vec!["events", "kv"]),
+        ("guest-examples/servicenow-to-github/go/dist/sync.wasm", vec!["config", "http", "kv"]),
     ] {
         let answered = host.api().upload(env::guest(file)).await;
         let mut found: Vec<_> =

@@ -136,3 +136,8 @@ async fn p2_p3_each_call_is_made_once_in_typescript() {
 async fn p2_p3_each_call_is_made_once_in_python() {
     in_language("python").await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn p2_p3_each_call_is_made_once_in_go() {
+    in_language("go").await;
+}

@@ -148,6 +148,11 @@ async fn a_failed_run_plays_offline_in_python() {
     failed_in("python").await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failed_run_plays_offline_in_go() {
+    failed_in("go").await;
+}
+
 /// Calls, timers, clocks and random values at the same time: what came when is played as it came.
 #[tokio::test(flavor = "multi_thread")]
 async fn p6_what_came_at_the_same_time_comes_in_the_same_order() {

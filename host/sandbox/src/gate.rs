@@ -59,8 +59,10 @@ pub struct GateLimits {
     pub imports_and_exports: u32,
     /// Types of a module.
     pub types: u32,
-    /// Globals, data segments and element segments of a module, each.
+    /// Globals and element segments of a module, each.
     pub segments: u32,
+    /// Data segments of a module. Go's linker leaves out runs of zeros, and so makes as many as an engine takes.
+    pub data_segments: u32,
     /// Targets of one `br_table`.
     pub br_table_targets: u32,
     /// Targets of all `br_table`s together.
@@ -96,6 +98,7 @@ impl Default for GateLimits {
             imports_and_exports: 8_192,
             types: 10_000,
             segments: 20_000,
+            data_segments: 100_000,
             br_table_targets: 16_384,
             br_table_targets_total: 1_000_000,
             component_entries: 100_000,

@@ -300,6 +300,11 @@ async fn what_the_js_sdk_makes_is_taken() {
 }
 
 #[tokio::test]
+async fn what_the_go_sdk_makes_is_taken() {
+    production_takes("go").await;
+}
+
+#[tokio::test]
 async fn what_the_python_sdk_makes_is_taken_and_the_second_time_for_much_less() {
     let [first, second] = production_takes("python").await;
     assert!(second.cpu < first.cpu.mul_f64(0.7), "{first:?}, then {second:?}");

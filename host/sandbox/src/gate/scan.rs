@@ -105,11 +105,11 @@ impl Scan<'_> {
                 most(found, limits.segments, "globals of a module", "segments")?;
             }
             Payload::DataCountSection { count, .. } => {
-                most(u64::from(count), limits.segments, "data segments of a module", "segments")?;
+                most(u64::from(count), limits.data_segments, "data segments of a module", "data_segments")?;
             }
             Payload::DataSection(section) => {
                 let found = add(&mut self.here().data, section.count());
-                most(found, limits.segments, "data segments of a module", "segments")?;
+                most(found, limits.data_segments, "data segments of a module", "data_segments")?;
             }
             Payload::ElementSection(section) => {
                 let found = add(&mut self.here().elements, section.count());

@@ -16,6 +16,8 @@ use crate::state::State;
 use crate::wasi::poll::recorded_as_ready;
 
 const MILLISECOND: u64 = 1_000_000;
+/// What the monotonic clock shows when an attempt begins. Not zero: Go's runtime takes that for a broken clock and ends.
+const BEGIN_MS: u64 = 1_000;
 
 struct Timer {
     hatch: Arc<Hatch>,
@@ -56,7 +58,7 @@ impl State {
 
 impl monotonic_clock::Host for State {
     fn now(&mut self) -> Result<u64> {
-        Ok(self.hatch.time()?.monotonic_ms.saturating_mul(MILLISECOND))
+        Ok(self.hatch.time()?.monotonic_ms.saturating_add(BEGIN_MS).saturating_mul(MILLISECOND))
     }
 
     fn resolution(&mut self) -> Result<u64> {
@@ -64,7 +66,7 @@ impl monotonic_clock::Host for State {
     }
 
     fn subscribe_instant(&mut self, when: u64) -> Result<Resource<DynPollable>> {
-        self.timer(when.div_ceil(MILLISECOND))
+        self.timer(when.div_ceil(MILLISECOND).saturating_sub(BEGIN_MS))
     }
 
     fn subscribe_duration(&mut self, duration: u64) -> Result<Resource<DynPollable>> {

@@ -44,6 +44,11 @@ async fn threat_012_clocks_are_coarse() {
     holds(asserts(CLOCKS, wall)).await;
 }
 
+#[tokio::test]
+async fn the_monotonic_clock_never_shows_zero() {
+    holds(asserts(CLOCKS, "(i64.gt_u (call $now) (i64.const 0))")).await;
+}
+
 #[test]
 fn threat_012_there_are_no_threads_and_no_shared_memory() {
     let on = crate::engine::features(true);

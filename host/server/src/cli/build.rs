@@ -12,6 +12,7 @@ use jackfield_core::release::{Build, Component};
 use serde_json::json;
 
 use super::check;
+use super::componentize;
 use super::error::CliError;
 use super::project::Project;
 use super::screen::{Screen, size};
@@ -52,7 +53,7 @@ pub(super) fn run(args: &BuildArgs, screen: &Screen) -> Result<(), CliError> {
             let after = format!("component `{name}` was built, and {} is not there: {e}", component.source);
             CliError::input(format!("{after}\n  The command has to put the component there: $JACKFIELD_OUT."))
         })?;
-        let bytes = bytes.len();
+        let bytes = componentize::finish(name, &file, bytes.len())?;
         screen.done(format!("built {name}  {}  {seconds:.1} s", size(bytes)));
         built.push(json!({ "component": name, "bytes": bytes, "seconds": seconds }));
     }

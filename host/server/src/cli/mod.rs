@@ -8,6 +8,7 @@ mod build;
 mod check;
 mod client;
 mod completion;
+mod componentize;
 mod config;
 mod connections;
 mod credentials;

@@ -1,0 +1,3 @@
+module github.com/jackfield/jackfield/sdk/go
+
+go 1.26

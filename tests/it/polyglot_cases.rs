@@ -32,10 +32,15 @@ async fn every_case_in_python() {
     every_case("python").await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn every_case_in_go() {
+    every_case("go").await;
+}
+
 #[test]
 fn every_language_with_a_guest_is_played() {
     let names: Vec<_> = Language::found().into_iter().map(|language| language.name).collect();
-    assert_eq!(names, ["rust", "js", "python"]);
+    assert_eq!(names, ["rust", "js", "python", "go"]);
     let known = |language: &String| names.contains(&language.as_str());
     for case in Case::all() {
         let steps = case.steps.iter().flat_map(|step| step.except.keys());

@@ -100,6 +100,11 @@ async fn an_example_with_a_crate() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_example_with_a_go_module() {
+    play_example("expense-report", "go").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_example_with_a_library_of_npm() {
     play_example("validate-orders", "js").await;
 }

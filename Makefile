@@ -43,6 +43,11 @@ bench: guests ## Measure, as ratios taken in one run
 	$(CARGO) build --release -p jackfield-server -p jackfield-bench
 	PATH="$(TARGET)/guests/venv/bin:$$PATH" CARGO_TARGET_DIR="$(TARGET)/guests" $(TARGET)/release/jackfield-bench --build
 
+.PHONY: figures
+figures: guests ## Measure the first example in each language, and write docs/languages.md
+	$(CARGO) build --release -p jackfield-server
+	@PATH="$(TARGET)/guests/venv/bin:$$PATH" JACKFIELD_BIN="$(TARGET)/release/jackfield" $(TARGET)/debug/figures
+
 .PHONY: tools
 tools:
 	@scripts/tools

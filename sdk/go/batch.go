@@ -40,7 +40,10 @@ func (b *Batch) Set(key string, value any) *Batch { return b.assign(key, value, 
 
 // SetFor writes a key that disappears after ttl.
 func (b *Batch) SetFor(key string, value any, ttl time.Duration) *Batch {
-	return b.assign(key, value, atLeastOne(ttl))
+	if err := lives(ttl); err != nil && b.problem == nil {
+		b.problem = err
+	}
+	return b.assign(key, value, seconds(ttl))
 }
 
 func (b *Batch) assign(key string, value any, ttlSeconds uint32) *Batch {

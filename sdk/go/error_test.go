@@ -101,7 +101,9 @@ func TestTimesAreWholeAndNeverCutShort(t *testing.T) {
 	equal(t, seconds(2001*time.Millisecond), 3)
 	equal(t, seconds(2*time.Second), 2)
 	equal(t, seconds(time.Duration(math.MaxInt64)), math.MaxUint32)
-	equal(t, atLeastOne(0), 1)
+	equal(t, seconds(time.Microsecond), 1)
+	equal(t, lives(time.Nanosecond), nil)
+	equal(t, errors.Is(lives(0), Invalid), true)
 }
 
 func TestTextThatIsNoTextIsToldAllTheSame(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math"
 	"reflect"
+	"strings"
 	"time"
 )
 
@@ -72,7 +73,8 @@ func nameOf(err error) string {
 			kind = kind.Elem()
 		}
 		if path := kind.PkgPath(); path != "errors" && path != "fmt" && kind.Name() != "" {
-			return kind.String()
+			// What the project calls its own needs no package before it.
+			return strings.TrimPrefix(kind.String(), "main.")
 		}
 		if several, ok := err.(interface{ Unwrap() []error }); ok {
 			if errs := several.Unwrap(); len(errs) > 0 {

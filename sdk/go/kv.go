@@ -92,9 +92,12 @@ func (s Store) Set(ctx context.Context, key string, value any) error {
 	return s.set(ctx, key, value, 0)
 }
 
-// SetFor writes a key that disappears after ttl (whole seconds, at least one).
+// SetFor writes a key that disappears after ttl: whole seconds, never fewer than asked for. A ttl of 0 is [Invalid].
 func (s Store) SetFor(ctx context.Context, key string, value any, ttl time.Duration) error {
-	return s.set(ctx, key, value, atLeastOne(ttl))
+	if err := lives(ttl); err != nil {
+		return err
+	}
+	return s.set(ctx, key, value, seconds(ttl))
 }
 
 func (s Store) set(ctx context.Context, key string, value any, ttlSeconds uint32) error {
@@ -144,7 +147,10 @@ func (s Store) CompareAndSet(ctx context.Context, key, version string, value any
 
 // CompareAndSetFor is [Store.CompareAndSet] of a key that disappears after ttl.
 func (s Store) CompareAndSetFor(ctx context.Context, key, version string, value any, ttl time.Duration) (bool, error) {
-	return s.compareAndSet(ctx, key, version, value, atLeastOne(ttl))
+	if err := lives(ttl); err != nil {
+		return false, err
+	}
+	return s.compareAndSet(ctx, key, version, value, seconds(ttl))
 }
 
 func (s Store) compareAndSet(ctx context.Context, key, version string, value any, ttlSeconds uint32) (bool, error) {
@@ -198,4 +204,10 @@ type assignment struct {
 	ttlSeconds uint32
 }
 
-func atLeastOne(ttl time.Duration) uint32 { return max(seconds(ttl), 1) }
+// lives refuses what is no time to live, in the host's words: 0 seconds stand for a key that stays.
+func lives(ttl time.Duration) error {
+	if ttl <= 0 {
+		return newError(Invalid, "a time to live is 1 second or more")
+	}
+	return nil
+}

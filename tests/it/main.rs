@@ -21,6 +21,7 @@ mod limits;
 mod metrics;
 mod outage;
 mod polyglot;
+mod polyglot_cases;
 mod polyglot_durability;
 mod replay;
 mod retries;

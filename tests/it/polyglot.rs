@@ -2,6 +2,7 @@
 
 use jackfield_tests::env;
 use jackfield_tests::host::Host;
+use jackfield_tests::polyglot::play::play_example;
 use jackfield_tests::scenario::{Played, Scenario};
 use jackfield_tests::wait;
 use serde_json::{Value, json};
@@ -89,6 +90,49 @@ async fn order_events_in_every_language() {
             None => first = Some((language, seen)),
             Some((other, reference)) => assert_eq!(reference, &seen, "{other} and {language} differ"),
         }
+    }
+}
+
+/// Examples that are built with libraries of their language: what they do is what the library does.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_example_with_a_crate() {
+    play_example("due-reminders", "rust").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_example_with_a_go_module() {
+    play_example("expense-report", "go").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_example_with_a_library_of_npm() {
+    play_example("validate-orders", "js").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_example_with_libraries_of_pypi() {
+    play_example("product-feed", "python").await;
+}
+
+/// MarkupSafe, which jinja2 needs, has wheels for many machines and none that is pure Python.
+#[test]
+fn a_library_with_machine_code_is_refused_by_name_when_it_is_built() {
+    let folder = tempfile::tempdir().unwrap();
+    let example = env::repository("guest-examples/hello/python");
+    std::fs::create_dir(folder.path().join("src")).unwrap();
+    for file in ["jackfield.toml", "src/handler.py"] {
+        std::fs::copy(example.join(file), folder.path().join(file)).unwrap();
+    }
+    std::fs::write(folder.path().join("requirements.txt"), "jinja2==3.1.6\n").unwrap();
+    let tools = env::python_tools().display().to_string();
+    let path = format!("{tools}:{}", env::variable("PATH").unwrap_or_default());
+    let mut build = std::process::Command::new(env::host_binary());
+    let output = build.arg("build").arg(folder.path()).env("PATH", path).output().unwrap();
+    let told = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{told}");
+    for part in ["`MarkupSafe", "which `jinja2` needs", "pure Python", "take another library, or leave `jinja2` out of"]
+    {
+        assert!(told.contains(part), "{part} is not in\n{told}");
     }
 }
 

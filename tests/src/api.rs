@@ -172,20 +172,20 @@ impl Api {
 
     /// Waits until a run is in one of `states`, not longer than `limit`.
     pub async fn wait_for_within(&self, run: &str, states: &[&str], limit: Duration) -> Value {
-        let last = std::cell::RefCell::new(Value::Null);
+        let mut last = Value::Null;
         let looked = async {
             loop {
                 let now = self.run(run).await;
                 if states.iter().any(|state| now["state"] == *state) {
                     return now;
                 }
-                *last.borrow_mut() = now;
+                last = now;
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
         };
         match tokio::time::timeout(limit, looked).await {
             Ok(now) => now,
-            Err(_) => panic!("run {run} is not {states:?} after {limit:?}: {:#}", last.borrow()),
+            Err(_) => panic!("run {run} is not {states:?} after {limit:?}: {last:#}"),
         }
     }
 

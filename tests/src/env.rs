@@ -63,3 +63,17 @@ pub fn guest(path: &str) -> Vec<u8> {
     let file = repository(path);
     std::fs::read(&file).unwrap_or_else(|e| panic!("{} is not built ({e}): `make guests`", file.display()))
 }
+
+/// The folder of the programs that guests in Python are built with.
+///
+/// # Panics
+///
+/// They are not there.
+#[must_use]
+pub fn python_tools() -> PathBuf {
+    let own = std::env::current_exe().expect("a process knows its own file");
+    // target/debug/deps/it-… → target/guests/venv/bin
+    let found = own.ancestors().skip(1).take(3).map(|folder| folder.join("guests/venv/bin"));
+    let mut found = found.filter(|folder| folder.join("jackfield-build").is_file());
+    found.next().expect("there are no tools for Python: `make guest-tools`")
+}

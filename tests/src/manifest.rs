@@ -23,6 +23,16 @@ impl Manifest {
     #[must_use]
     pub fn read(path: &str) -> Self {
         let text = std::fs::read_to_string(env::repository(path)).expect("the manifest can be read");
+        Self::of(&text)
+    }
+
+    /// One by its text.
+    ///
+    /// # Panics
+    ///
+    /// It is no TOML.
+    #[must_use]
+    pub fn of(text: &str) -> Self {
         Self(text.parse().expect("the manifest is TOML"))
     }
 
@@ -58,6 +68,26 @@ impl Manifest {
     pub fn set_toml(self, path: &str, value: &str) -> Self {
         let table: Table = format!("x = {value}").parse().expect("the value is TOML");
         self.set(path, table["x"].clone())
+    }
+
+    /// Adds an entry, written as TOML, to a list.
+    ///
+    /// # Panics
+    ///
+    /// It is none, or what it is to be added to is no list.
+    #[must_use]
+    pub fn add_toml(mut self, list: &str, value: &str) -> Self {
+        let table: Table = format!("x = {value}").parse().expect("the value is TOML");
+        let all = self.0.entry(list).or_insert_with(|| Value::Array(Vec::new()));
+        all.as_array_mut().unwrap_or_else(|| panic!("{list} is no list")).push(table["x"].clone());
+        self
+    }
+
+    /// The names that a table has.
+    #[must_use]
+    pub fn names(&self, table: &str) -> Vec<String> {
+        let found = self.0.get(table).and_then(Value::as_table);
+        found.into_iter().flat_map(Table::keys).cloned().collect()
     }
 
     /// Gives the integration another name.

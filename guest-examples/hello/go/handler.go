@@ -18,7 +18,7 @@ func main() {}
 
 func greet(_ context.Context, event jackfield.Event[visitor]) (*jackfield.Output, error) {
 	if event.Data.Name == "" {
-		return nil, jackfield.Rejectedf("the event names nobody")
+		return nil, jackfield.Rejectedf("`name` is missing")
 	}
 	slog.Info("greeting " + event.Data.Name)
 	return jackfield.JSON(map[string]string{"hello": event.Data.Name})

@@ -29,6 +29,7 @@ export async function component(build, code, map) {
 export async function engine(build, code, explain) {
   const { BUNDLE } = await shared();
   const { componentize } = await load(() => import("@bytecodealliance/componentize-js"));
+  await mendGlue();
   try {
     const made = await componentize(code, {
       sourcePath: /** @type {never} */ (undefined),
@@ -42,6 +43,26 @@ export async function engine(build, code, explain) {
     throw new Problem(`the component cannot be made: ${explain(String(/** @type {Error} */ (thrown).message))}`);
   }
 }
+
+/**
+ * Has numbers below zero reach the host. The engine takes 64 bits as an unsigned number; the glue that is written for it
+ * makes a signed one of them, and with one below zero the component traps (componentize-js 0.22).
+ */
+async function mendGlue() {
+  const entry = import.meta.resolve("@bytecodealliance/componentize-js");
+  const { splicer } = await import(new URL("../lib/spidermonkey-embedding-splicer.js", entry).href);
+  const { spliceBindings } = splicer;
+  if (spliceBindings.mended) return;
+  splicer.spliceBindings = Object.assign(
+    (/** @type {unknown[]} */ ...given) => {
+      const made = spliceBindings(...given);
+      return { ...made, jsBindings: made.jsBindings.replace(SIGNED, SIGNED.replace("asIntN", "asUintN")) };
+    },
+    { mended: true },
+  );
+}
+
+const SIGNED = "return BigInt.asIntN(64, converted)";
 
 // A component answers events, not requests of its own; and it imports `wasi:http` only if that is granted.
 /** @param {import("./environment.mjs").Build} build @returns {("fetch-event" | "http")[]} */
@@ -77,7 +98,7 @@ export function digest(build, code) {
   const hash = createHash("sha256").update(code);
   if (build !== null) {
     hash.update(JSON.stringify([disabled(build), build.world, process.version]));
-    hash.update(readFileSync(join(SDK, "package.json")));
+    for (const file of ["package.json", "build/component.mjs"]) hash.update(readFileSync(join(SDK, file)));
     for (const file of readdirSync(build.wit, { recursive: true, encoding: "utf8" }).sort()) {
       if (file.endsWith(".wit")) hash.update(file).update(readFileSync(join(build.wit, file)));
     }

@@ -175,13 +175,16 @@ function stored(value: unknown): Uint8Array {
 
 function integer(by: number | bigint): bigint {
   if (typeof by === "number" && !Number.isSafeInteger(by)) throw new Invalid(`a counter grows by whole numbers, not ${by}`);
-  return BigInt(by);
+  const whole = BigInt(by);
+  if (BigInt.asIntN(64, whole) !== whole) throw new Invalid(`${whole} does not fit a counter of 64 bits`);
+  return whole;
 }
 
 /** Whole seconds, never fewer than asked for. */
 function ttl(options: SetOptions | undefined): number | undefined {
   const seconds = options?.ttlSeconds;
   if (seconds === undefined) return undefined;
-  if (!(seconds > 0)) throw new Invalid(`ttlSeconds is at least 1, not ${seconds}`);
+  // The host's words for what is no time, as in every language.
+  if (!(seconds > 0)) throw new Invalid("a time to live is 1 second or more");
   return Math.min(Math.ceil(seconds), 0xffff_ffff);
 }

@@ -100,9 +100,17 @@ class Kv:
     ) -> bool:
         """Writes a key only if it still has `version`; with None, only if it does not exist. True if it was
         written."""
-        host = interface("kv")
-        arguments = (self._connection, key, version, _json(value), _seconds(ttl))
-        written: bool = call(None, host.compare_and_set, *arguments)
+        return self._compare_and_set(key, version, _json(value), ttl)
+
+    def compare_and_set_bytes(
+        self, key: str, version: str | None, value: bytes, *, ttl: float | timedelta | None = None
+    ) -> bool:
+        """`compare_and_set` of bytes as they are."""
+        return self._compare_and_set(key, version, value, ttl)
+
+    def _compare_and_set(self, key: str, version: str | None, value: bytes, ttl: float | timedelta | None) -> bool:
+        arguments = (self._connection, key, version, value, _seconds(ttl))
+        written: bool = call(None, interface("kv").compare_and_set, *arguments)
         return written
 
     def keys(self, prefix: str) -> Iterator[str]:

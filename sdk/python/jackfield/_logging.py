@@ -34,7 +34,7 @@ class HostHandler(logging.Handler):
 
 def line(record: logging.LogRecord) -> tuple[str, list[tuple[str, str]]]:
     """A record's message and attributes."""
-    attributes = [(clean(name), clean(str(value))) for name, value in vars(record).items() if name not in _OWN]
+    attributes = [(clean(name), clean(_shown(value))) for name, value in vars(record).items() if name not in _OWN]
     if record.name != "root":
         attributes.append(("logger", record.name))
     raised = record.exc_info[1] if record.exc_info else None
@@ -47,6 +47,11 @@ def line(record: logging.LogRecord) -> tuple[str, list[tuple[str, str]]]:
         # The arguments do not fit the text: better both than neither.
         message = f"{record.msg} {record.args!r} ({problem})"
     return clean(message), attributes
+
+
+def _shown(value: object) -> str:
+    """A value as the other languages' logs have it."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def level(number: int) -> str:

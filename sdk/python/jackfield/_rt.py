@@ -101,6 +101,8 @@ def export_program(name: str, imports: list[str], late: dict[str, list[str]]) ->
 
 
 def _exported(handler: Callable[[], Callable[..., Any]]) -> type:
+    if "asyncio" in sys.modules:
+        importlib.import_module("jackfield._loop")
     if "urllib.request" in sys.modules:
         importlib.import_module("jackfield._urllib").install()
 
@@ -166,7 +168,9 @@ def handle(function: Callable[..., Any], raw: Any, types: Any) -> Any:
 
 
 def run_to_end(coroutine: Coroutine[Any, Any, Any]) -> Any:
-    """Drives an async handler. The host's functions answer before they return, so nothing ever waits."""
+    """Drives an async handler. The host's functions answer before they return, so only timers and tasks ever wait."""
+    if "asyncio" in sys.modules:
+        return importlib.import_module("jackfield._loop").run(coroutine)
     try:
         while coroutine.send(None) is None:  # a bare yield, such as `asyncio.sleep(0)`
             pass
@@ -174,7 +178,7 @@ def run_to_end(coroutine: Coroutine[Any, Any, Any]) -> Any:
         return end.value
     coroutine.close()
     raise Failure(
-        "the handler awaits something that is never ready: there is no event loop here",
+        "the handler awaits something that is never ready: without `asyncio` there is no event loop",
         name="never-ready",
         retryable=False,
     )

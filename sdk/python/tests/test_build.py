@@ -122,6 +122,17 @@ class Packages(BuildTest):
             packages.install(self.write("requirements.txt", "numpy==2"), Path("there"))
         self.assertEqual(list(Path("there").iterdir()), [])
 
+    def test_a_library_that_needs_one_with_machine_code_is_named_with_it(self) -> None:
+        # The real package index: MarkupSafe has wheels for many machines, and none for all.
+        with contextlib.redirect_stdout(io.StringIO()), self.assertRaises(Problem) as caught:
+            packages.install(self.write("requirements.txt", "jinja2==3.1.6\n"), Path("there"))
+        self.assertRegex(
+            str(caught.exception),
+            r"^`MarkupSafe>=\S+`, which `jinja2` needs, is not on the package index as pure Python \(a `py3-none-any`"
+            r" wheel\), and a component cannot hold anything else: take another library, or leave `jinja2` out of"
+            r" requirements.txt$",
+        )
+
 
 class Parts(BuildTest):
     """What goes into the component."""

@@ -6,6 +6,7 @@ import sys
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
+from unittest import mock
 
 from jackfield import AccessDenied, Context, Event, Failure, Output, Rejected, _host, _rt, handler
 from jackfield._logging import HostHandler
@@ -67,14 +68,48 @@ class Handling(HostTest):
         self.assertEqual(self.answer(on_event).data, "ä".encode())
 
         async def forever(event: Event[Any]) -> None:
-            class Never:
-                def __await__(self) -> Any:
-                    yield self
-
-            await Never()
+            await asyncio.Event().wait()
 
         with self.assertRaisesRegex(Failure, "never ready"):
             self.answer(forever)
+
+    def test_timers_and_tasks_run_beside_each_other(self) -> None:
+        async def on_event(event: Event[Any]) -> Output:
+            order: list[str] = []
+
+            async def note(name: str, seconds: float) -> None:
+                await asyncio.sleep(seconds)
+                order.append(name)
+
+            forgotten = asyncio.get_running_loop().create_task(note("forgotten", 60))
+            await asyncio.gather(note("slow", 0.02), note("quick", 0))
+            with self.assertRaises(asyncio.TimeoutError):
+                await asyncio.wait_for(note("too slow", 60), 0.001)
+            self.assertFalse(forgotten.done())
+            return Output.json(order)
+
+        self.assertEqual(self.answer(on_event).data, b'["quick","slow"]')
+
+    def test_an_async_handler_needs_no_event_loop(self) -> None:
+        class Once:
+            def __await__(self) -> Any:
+                yield
+
+        class Never:
+            def __await__(self) -> Any:
+                yield self
+
+        async def once(event: Event[Any]) -> None:
+            await Once()
+
+        async def never(event: Event[Any]) -> None:
+            await Never()
+
+        without = {name: module for name, module in sys.modules.items() if name != "asyncio"}
+        with mock.patch.dict(sys.modules, without, clear=True):
+            self.assertIsNone(self.answer(once))
+            with self.assertRaisesRegex(Failure, "never ready"):
+                self.answer(never)
 
     def test_what_is_no_output_is_told(self) -> None:
         def on_event(event: Event[Any]) -> Any:

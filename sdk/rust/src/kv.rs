@@ -119,6 +119,16 @@ impl Kv {
         host::set(&self.connection, key, value, None).map_err(failed)
     }
 
+    /// Writes bytes as they are, which disappear after `time`.
+    ///
+    /// # Errors
+    ///
+    /// The call failed.
+    #[track_caller]
+    pub fn set_bytes_for(&self, key: &str, value: &[u8], time: Duration) -> Result<()> {
+        host::set(&self.connection, key, value, Some(seconds(time))).map_err(failed)
+    }
+
     /// Removes a key. True if there was one.
     ///
     /// # Errors
@@ -164,6 +174,16 @@ impl Kv {
         time: Duration,
     ) -> Result<bool> {
         host::compare_and_set(&self.connection, key, version, &json(value)?, Some(seconds(time))).map_err(failed)
+    }
+
+    /// [`Kv::compare_and_set`] of bytes as they are.
+    ///
+    /// # Errors
+    ///
+    /// The call failed.
+    #[track_caller]
+    pub fn compare_and_set_bytes(&self, key: &str, version: Option<&str>, value: &[u8]) -> Result<bool> {
+        host::compare_and_set(&self.connection, key, version, value, None).map_err(failed)
     }
 
     /// The keys that start with `prefix`, in ascending order, read page by page as they are asked for.
@@ -239,6 +259,11 @@ impl Batch {
     #[track_caller]
     pub fn set_for<T: Serialize + ?Sized>(self, key: impl Into<String>, value: &T, time: Duration) -> Self {
         self.assign(key.into(), json(value), Some(seconds(time)))
+    }
+
+    /// Writes bytes as they are.
+    pub fn set_bytes(self, key: impl Into<String>, value: &[u8]) -> Self {
+        self.assign(key.into(), Ok(value.to_vec()), None)
     }
 
     fn assign(mut self, key: String, value: Result<Vec<u8>>, ttl_seconds: Option<u32>) -> Self {

@@ -1,6 +1,7 @@
 //! What stands between the host's call and the handler: decoding, errors, panics.
 
 use std::future::Future;
+use std::io::Write as _;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -25,6 +26,9 @@ where
     #[cfg(feature = "log")]
     log::install();
     let answer = Event::read(event).and_then(|event| handler(event, Context::default()).map_err(Into::into));
+    // A line that is not ended waits for its end, which does not come: the instance ends here. Who takes what is printed
+    // does not fail.
+    let _ = std::io::stdout().flush();
     match answer {
         Ok(output) => Ok(output.into_output().map(Into::into)),
         Err(error) => Err(error.into_failure()),

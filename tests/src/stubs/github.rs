@@ -157,6 +157,7 @@ pub(super) mod tests {
                 ("authorization".into(), "Bearer t".into()),
             ]),
             body: body.into(),
+            sha256: String::new(),
             status: None,
             done: false,
         }

@@ -19,6 +19,8 @@ pub struct Record {
     pub headers: BTreeMap<String, String>,
     /// The body as text; bytes that are not UTF-8 replaced.
     pub body: String,
+    /// The SHA-256 of the body, in hex.
+    pub sha256: String,
     /// The status that was answered; none if no answer was sent.
     pub status: Option<u16>,
     /// Whether the request was carried out, whatever was answered.

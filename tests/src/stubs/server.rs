@@ -14,6 +14,7 @@ use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
@@ -286,6 +287,7 @@ async fn read(request: Request<Incoming>) -> Result<Record, hyper::Error> {
         query: url::form_urlencoded::parse(query.as_bytes()).into_owned().collect(),
         headers,
         body: String::from_utf8_lossy(&body).into_owned(),
+        sha256: Sha256::digest(&body).iter().map(|byte| format!("{byte:02x}")).collect(),
         status: None,
         done: false,
     })

@@ -65,9 +65,13 @@ def _pip(requirements: Path, into: Path) -> None:
         return
     lacking = re.search(r"No matching distribution found for (\S+)", run.stderr)
     if lacking is not None and "(from versions: none)" in run.stderr:
+        asked = re.search(r"the requirement \S+ \(from ((?!versions)[^)\s]+)", run.stderr)
+        which, instead = "", "it"
+        if asked is not None:
+            which, instead = f", which `{asked[1]}` needs,", f"`{asked[1]}`"
         raise Problem(
-            f"`{lacking[1]}` is not on the package index as pure Python (a `py3-none-any` wheel), and a component"
-            f" cannot hold anything else: take another library, or leave it out of {requirements}"
+            f"`{lacking[1]}`{which} is not on the package index as pure Python (a `py3-none-any` wheel), and a"
+            f" component cannot hold anything else: take another library, or leave {instead} out of {requirements}"
         )
     raise Problem(f"pip could not install {requirements}:\n{run.stderr.strip()}")
 

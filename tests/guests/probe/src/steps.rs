@@ -154,6 +154,8 @@ pub enum KvStep {
     Increment { key: String, by: i64 },
     CompareAndSet { key: String, version: Option<String>, value: Value },
     Keys { prefix: String },
+    /// Every key and its value in hex, as it is stored.
+    Dump,
 }
 
 impl Step {
@@ -350,6 +352,15 @@ impl KvStep {
                 json!(kv.compare_and_set(&key, version.as_deref(), &value)?)
             }
             Self::Keys { prefix } => json!(kv.keys(prefix).collect::<Result<Vec<_>>>()?),
+            Self::Dump => {
+                let mut all = BTreeMap::new();
+                for key in kv.keys("") {
+                    let key = key?;
+                    let value: Bytes = kv.get(&key)?.unwrap_or_default();
+                    all.insert(key, value.iter().map(|byte| format!("{byte:02x}")).collect::<String>());
+                }
+                json!(all)
+            }
         })
     }
 }

@@ -1,0 +1,7 @@
+module cases
+
+go 1.26
+
+require github.com/jackfield/jackfield/sdk/go v0.0.0
+
+replace github.com/jackfield/jackfield/sdk/go => ../../../sdk/go

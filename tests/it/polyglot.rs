@@ -157,16 +157,30 @@ async fn a_component_needs_what_its_handler_calls_and_no_more() {
     }
 }
 
-/// The README's five minutes.
+/// The first example, in the languages that have an SDK and in one that has none.
 #[tokio::test(flavor = "multi_thread")]
-async fn hello_answers_whom_it_was_told_of() {
-    let host = Host::start().await;
-    let manifest = std::fs::read_to_string(env::repository("guest-examples/hello/rust/jackfield.toml")).unwrap();
-    let wasm = env::guest("guest-examples/hello/rust/dist/greet.wasm");
-    host.api().deploy("dev", &manifest, &[("greet", &wasm)]).await;
-    let url = host.hook("dev", "hello", "visit").await;
-    let (status, headers, body) =
-        jackfield_tests::host::post_hook(&format!("{url}?wait=30s"), &[], r#"{"name": "Ada"}"#).await.unwrap();
-    assert_eq!((status, &body["hello"]), (200, &"Ada".into()), "{body:#}");
-    assert_eq!(headers["content-type"], "application/json");
+async fn hello_answers_whom_it_was_told_of_in_every_language() {
+    let languages = languages("hello");
+    assert_eq!(languages, ["c", "go", "js", "python", "rust"]);
+    for language in languages {
+        let folder = format!("guest-examples/hello/{language}");
+        let manifest = std::fs::read_to_string(env::repository(&folder).join("jackfield.toml")).unwrap();
+        let host = Host::start().await;
+        host.api().deploy("dev", &manifest, &[("greet", &env::guest(&format!("{folder}/dist/greet.wasm")))]).await;
+        let url = format!("{}?wait=60s", host.hook("dev", "hello", "visit").await);
+        for name in ["Ada", "Ünïcode \" \\ 👋"] {
+            let data = json!({ "more": [{ "name": 1 }, "}"], "name": name }).to_string();
+            let (status, headers, body) = jackfield_tests::host::post_hook(&url, &[], data).await.unwrap();
+            assert_eq!((status, &body["hello"]), (200, &name.into()), "{language}: {body:#}");
+            assert_eq!(headers["content-type"], "application/json", "{language}");
+        }
+        for wrong in ["{}", "{\"name\": 7}", "[\"name\"]", "", "{\"name\": \"Ada"] {
+            let (status, _, body) = jackfield_tests::host::post_hook(&url, &[], wrong.into()).await.unwrap();
+            assert_eq!(status, 502, "{language}: {wrong}: {body:#}");
+        }
+        let rejected = host.api().get("/v1/runs?state=dead-lettered&limit=100").await;
+        let reasons: Vec<_> = rejected["runs"].as_array().unwrap().iter().map(|run| run["reason"].to_string()).collect();
+        assert_eq!(reasons.len(), 5, "{language}: {reasons:#?}");
+        assert!(reasons.iter().all(|reason| reason.contains("rejected")), "{language}: {reasons:#?}");
+    }
 }

@@ -175,11 +175,12 @@ async fn hello_answers_whom_it_was_told_of_in_every_language() {
             assert_eq!(headers["content-type"], "application/json", "{language}");
         }
         for wrong in ["{}", "{\"name\": 7}", "[\"name\"]", "", "{\"name\": \"Ada"] {
-            let (status, _, body) = jackfield_tests::host::post_hook(&url, &[], wrong.into()).await.unwrap();
+            let (status, _, body) = jackfield_tests::host::post_hook(&url, &[], wrong).await.unwrap();
             assert_eq!(status, 502, "{language}: {wrong}: {body:#}");
         }
         let rejected = host.api().get("/v1/runs?state=dead-lettered&limit=100").await;
-        let reasons: Vec<_> = rejected["runs"].as_array().unwrap().iter().map(|run| run["reason"].to_string()).collect();
+        let reasons: Vec<_> =
+            rejected["runs"].as_array().unwrap().iter().map(|run| run["reason"].to_string()).collect();
         assert_eq!(reasons.len(), 5, "{language}: {reasons:#?}");
         assert!(reasons.iter().all(|reason| reason.contains("rejected")), "{language}: {reasons:#?}");
     }

@@ -169,7 +169,7 @@ fn shown(language: &str, interface: &str, name: &Name) -> String {
 
 /// The signature of a function of an SDK, on one line.
 fn signature(language: &str, interface: &str, name: &str) -> String {
-    let interface = if interface == "run" { "context" } else { interface };
+    let interface = if interface == "run" && language != "go" { "context" } else { interface };
     let (file, begins): (String, Vec<String>) = match language {
         "rust" => (format!("sdk/rust/src/{interface}.rs"), vec![format!("pub fn {name}<"), format!("pub fn {name}(")]),
         "js" => {
@@ -177,7 +177,7 @@ fn signature(language: &str, interface: &str, name: &str) -> String {
             (format!("sdk/js/src/{interface}.ts"), forms.map(|form| form.replace("{}", name)).into())
         }
         "python" => (format!("sdk/python/jackfield/_{interface}.py"), vec![format!("def {name}(")]),
-        "go" => (format!("sdk/go/{interface}.go"), vec![format!(") {name}("), format!("func {name}[")]),
+        "go" => (format!("sdk/go/{interface}.go"), vec![format!(") {name}("), format!("func {name}(")]),
         other => panic!("no signatures are known of {other}"),
     };
     let text = std::fs::read_to_string(env::repository(&file)).unwrap_or_else(|e| panic!("{file}: {e}"));

@@ -39,7 +39,7 @@ struct Stage {
     artifacts: BTreeMap<String, Value>,
 }
 
-/// Plays the scenario of an example in a language, on a host of its own: `guest-examples/<name>/scenario.toml`, in the form
+/// Plays the case of an example in a language, on a host of its own: `guest-examples/<name>/case.toml`, in the form
 /// of a case. Its connections lead to one outside; if there are several, each to the path of its name.
 ///
 /// # Panics
@@ -55,7 +55,7 @@ pub async fn play_example(name: &str, language: &str) {
     let (component, about) = components.iter().next().expect("a manifest has a component");
     let built = about["source"].as_str().expect("an example's source is a file");
     let case =
-        Case { name: name.to_owned(), ..Case::read(&env::repository(&format!("guest-examples/{name}/scenario.toml"))) };
+        Case { name: name.to_owned(), ..Case::read(&env::repository(&format!("guest-examples/{name}/case.toml"))) };
 
     let host = Host::start().await;
     let files = [(component.clone(), format!("{folder}/{built}")), (LOOK.to_owned(), PROBE.to_owned())];

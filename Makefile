@@ -6,6 +6,8 @@ SHELL := /bin/bash
 CARGO ?= cargo
 TARGET := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
 export CARGO_TARGET_DIR := $(TARGET)
+# Where Go's own archives are unpacked, for whoever did not put it on the path.
+export PATH := $(PATH):/usr/local/go/bin
 # Backtraces cost the host's error paths; a test that fails shows one all the same.
 export RUST_LIB_BACKTRACE := 0
 
@@ -34,6 +36,7 @@ check: tools guest-tools ## Format, lints, licences and sources; the SDKs' own t
 	scripts/deny
 	scripts/check-js
 	scripts/check-python
+	scripts/check-go
 
 .PHONY: bench
 bench: guests ## Measure, as ratios taken in one run

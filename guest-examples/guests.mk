@@ -17,3 +17,4 @@ host:
 guest-tools:
 	@scripts/tools-js
 	@scripts/tools-python
+	@scripts/tools-go

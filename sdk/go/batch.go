@@ -81,7 +81,20 @@ func (b *Batch) Commit(ctx context.Context) (bool, error) {
 	if b.problem != nil {
 		return false, b.problem
 	}
-	if err := ended(ctx); err != nil {
+	texts := []string{b.connection}
+	for _, o := range b.operations {
+		switch {
+		case o.set != nil:
+			texts = append(texts, o.set.key)
+		case o.remove != nil:
+			texts = append(texts, *o.remove)
+		case o.increment != nil:
+			texts = append(texts, o.increment.key)
+		case o.check != nil:
+			texts = append(texts, o.check.key, o.check.version)
+		}
+	}
+	if err := ready(ctx, texts...); err != nil {
 		return false, err
 	}
 	done, refused := hostKVBatch(b.connection, b.operations)

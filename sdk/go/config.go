@@ -13,6 +13,9 @@ type Settings struct{}
 // Get gives a setting's value. False if the environment does not set it. Text is given as it is; a number, a boolean, a
 // list or a table as JSON.
 func (Settings) Get(name string) (string, bool, error) {
+	if refused := textual(name); refused != nil {
+		return "", false, refused.error("")
+	}
 	value, set, refused := hostConfigGet(name)
 	if refused != nil {
 		return "", false, refused.error("")

@@ -71,6 +71,14 @@ func (a Attributes) Get(name string) string {
 	return ""
 }
 
+func (a Attributes) texts() []string {
+	texts := make([]string, 0, 2*len(a))
+	for _, attribute := range a {
+		texts = append(texts, attribute.Name, attribute.Value)
+	}
+	return texts
+}
+
 // Values gives every value of a name. Case does not matter.
 func (a Attributes) Values(name string) []string {
 	var values []string

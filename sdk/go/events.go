@@ -73,6 +73,12 @@ func (Emitter) EmitAll(ctx context.Context, drafts ...Draft) ([]string, error) {
 			ready[i].ContentType = "application/json"
 		}
 	}
+	for _, draft := range drafts {
+		texts := []string{draft.ID, draft.Type, draft.Subject, draft.ContentType, draft.Schema}
+		if refused := textual(append(texts, draft.Extensions.texts()...)...); refused != nil {
+			return nil, refused.error("")
+		}
+	}
 	if err := ended(ctx); err != nil {
 		return nil, err
 	}

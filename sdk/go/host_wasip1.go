@@ -47,7 +47,7 @@ func handleEvent(raw types.Event) exported.Answer {
 	}
 	return wit.Ok[wit.Option[types.Output], types.Failure](wit.Some(types.Output{
 		Status:      option(uint16(output.Status)),
-		ContentType: option(output.ContentType),
+		ContentType: option(valid(output.ContentType)),
 		Headers:     pairsOf(output.Headers),
 		Data:        output.Data,
 	}))

@@ -167,6 +167,9 @@ func (r *Request) Send(ctx context.Context) (*Response, error) {
 	if limit > 0 && (sent.timeout == 0 || limit < sent.timeout) {
 		sent.timeout = limit
 	}
+	if refused := textual(append(sent.headers.texts(), sent.connection, sent.method, sent.url)...); refused != nil {
+		return nil, refused.error(valid(what))
+	}
 	response, refused := hostSend(sent)
 	if refused != nil {
 		return nil, refused.error(what)

@@ -57,7 +57,7 @@ func (s Store) Get(ctx context.Context, key string, into any) (bool, error) {
 
 // Entry gives the value of a key with its version, for [Store.CompareAndSet]; nil if there is none.
 func (s Store) Entry(ctx context.Context, key string) (*Entry, error) {
-	if err := ended(ctx); err != nil {
+	if err := ready(ctx, s.connection, key); err != nil {
 		return nil, err
 	}
 	entry, refused := hostKVGet(s.connection, key)
@@ -72,7 +72,7 @@ func (s Store) Entry(ctx context.Context, key string) (*Entry, error) {
 
 // GetMany gives the values of up to 100 keys, in their order, as they were at one moment; nil where there is none.
 func (s Store) GetMany(ctx context.Context, keys ...string) ([]*Entry, error) {
-	if err := ended(ctx); err != nil {
+	if err := ready(ctx, append([]string{s.connection}, keys...)...); err != nil {
 		return nil, err
 	}
 	entries, refused := hostKVGetMany(s.connection, keys)
@@ -105,7 +105,7 @@ func (s Store) set(ctx context.Context, key string, value any, ttlSeconds uint32
 	if problem != nil {
 		return problem
 	}
-	if err := ended(ctx); err != nil {
+	if err := ready(ctx, s.connection, key); err != nil {
 		return err
 	}
 	if refused := hostKVSet(s.connection, assignment{key, data, ttlSeconds}); refused != nil {
@@ -116,7 +116,7 @@ func (s Store) set(ctx context.Context, key string, value any, ttlSeconds uint32
 
 // Remove removes a key. True if there was one.
 func (s Store) Remove(ctx context.Context, key string) (bool, error) {
-	if err := ended(ctx); err != nil {
+	if err := ready(ctx, s.connection, key); err != nil {
 		return false, err
 	}
 	was, refused := hostKVRemove(s.connection, key)
@@ -129,7 +129,7 @@ func (s Store) Remove(ctx context.Context, key string) (bool, error) {
 // Increment adds to a counter and returns the sum. A missing key counts as 0. It fails with [Invalid] if the value is
 // not a counter.
 func (s Store) Increment(ctx context.Context, key string, by int64) (int64, error) {
-	if err := ended(ctx); err != nil {
+	if err := ready(ctx, s.connection, key); err != nil {
 		return 0, err
 	}
 	sum, refused := hostKVIncrement(s.connection, key, by)
@@ -158,7 +158,7 @@ func (s Store) compareAndSet(ctx context.Context, key, version string, value any
 	if problem != nil {
 		return false, problem
 	}
-	if err := ended(ctx); err != nil {
+	if err := ready(ctx, s.connection, key, version); err != nil {
 		return false, err
 	}
 	written, refused := hostKVCompareAndSet(s.connection, version, assignment{key, data, ttlSeconds})
@@ -174,7 +174,7 @@ func (s Store) Keys(ctx context.Context, prefix string) iter.Seq2[string, error]
 	const page = 1_000
 	return func(yield func(string, error) bool) {
 		for cursor := ""; ; {
-			if err := ended(ctx); err != nil {
+			if err := ready(ctx, s.connection, prefix); err != nil {
 				yield("", err)
 				return
 			}

@@ -77,6 +77,36 @@ func atOnce(ctx context.Context, wish wish) (*jackfield.Output, error) {
 	return jackfield.JSON(map[string]int{"answers": workers * wish.Times})
 }
 
+// atRandom makes calls in an order that Go makes up: that of a map, and of what select finds ready.
+func atRandom(ctx context.Context) (*jackfield.Output, error) {
+	places := map[string]bool{"/a": true, "/b": true, "/c": true, "/d": true, "/e": true, "/f": true, "/g": true}
+	for place := range places {
+		if _, err := jackfield.HTTP.Post("side", place).Send(ctx); err != nil {
+			return nil, err
+		}
+	}
+	left, right := make(chan string, 8), make(chan string, 8)
+	for range cap(left) {
+		left <- "/left"
+		right <- "/right"
+	}
+	for range cap(left) {
+		place := ""
+		select {
+		case place = <-left:
+		case place = <-right:
+		}
+		if _, err := jackfield.HTTP.Post("side", place).Send(ctx); err != nil {
+			return nil, err
+		}
+	}
+	last, err := jackfield.HTTP.Get("side", "/last").Send(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return nil, last.ErrorForStatus()
+}
+
 func pattern(seed, length int) []byte {
 	value := make([]byte, length)
 	for i := range value {

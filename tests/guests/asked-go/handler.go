@@ -26,6 +26,8 @@ func onWish(ctx context.Context, event jackfield.Event[wish]) (*jackfield.Output
 		return manyAnswers(ctx, wish)
 	case "at-once":
 		return atOnce(ctx, wish)
+	case "at-random":
+		return atRandom(ctx)
 	case "store":
 		return store(ctx)
 	case "client":

@@ -17,8 +17,8 @@ pub(super) fn expect_component(bytes: &[u8]) -> Result<(), Refusal> {
             [0x0d, 0, 1, 0, ..] => Ok(()),
             [1, 0, 0, 0, ..] => Err(Refusal::new(
                 "core-module",
-                "this is a core module, not a component: build with `--target wasm32-wasip2` (Rust), or make a \
-                 component of it (`wasm-tools component new`, componentize-js, componentize-py)",
+                "this is a core module, not a component: build with `jackfield build`, which makes a component of it, or \
+                 with `--target wasm32-wasip2` (Rust), componentize-js, componentize-py",
             )),
             [version @ .., _, _] if rest.len() >= 4 => Err(Refusal::new(
                 "invalid-component",

@@ -3,6 +3,7 @@
 //! Go's is one of them, C's another. What the module calls stands in it; what the calls look like, the contract says,
 //! unless the module's bindings said so themselves.
 
+use std::io::Read as _;
 use std::path::Path;
 
 use anyhow::{Context, Result, anyhow};
@@ -25,11 +26,12 @@ use super::world::{CONTRACT, INTEGRATION};
 pub(super) fn finish(name: &ComponentName, file: &Path, bytes: u64) -> Result<u64, CliError> {
     const CORE_MODULE: &[u8] = b"\0asm\x01\0\0\0";
     let told = |e: std::io::Error| CliError::input(format!("{}: {e}", file.display()));
-    let built = std::fs::read(file).map_err(told)?;
-    if !built.starts_with(CORE_MODULE) {
+    let mut head = Vec::new();
+    std::fs::File::open(file).and_then(|f| f.take(8).read_to_end(&mut head)).map_err(told)?;
+    if head != CORE_MODULE {
         return Ok(bytes);
     }
-    let component = component(built).map_err(|e| {
+    let component = component(std::fs::read(file).map_err(told)?).map_err(|e| {
         CliError::input(format!("component `{name}`: its command built a core module that makes no component: {e:#}"))
     })?;
     std::fs::write(file, &component).map_err(told)?;

@@ -147,7 +147,7 @@ const fn shape(language: Language) -> Shape {
             source: "handler.go",
             ending: "go",
             files: &[("go.mod.in", "go.mod")],
-            command: "GOOS=wasip1 GOARCH=wasm go build -trimpath -buildmode=c-shared -ldflags='-s -w' -o $JACKFIELD_OUT .",
+            command: "GOOS=wasip1 GOARCH=wasm go build -trimpath -buildvcs=false -buildmode=c-shared -ldflags='-s -w' -o $JACKFIELD_OUT .",
             watch: &["*.go", "go.mod", "go.sum"],
             memory: "64MiB",
             needs: "Go 1.26 or later",

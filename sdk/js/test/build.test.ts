@@ -1,28 +1,14 @@
 import assert from "node:assert/strict";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { test, type TestContext } from "node:test";
+import { test } from "node:test";
 import { bundle } from "../build/bundle.mjs";
 import { digest, initialisation, unchanged } from "../build/component.mjs";
 import { environment } from "../build/environment.mjs";
 import { check } from "../build/types-check.mjs";
 import { clean, type BundleMap } from "../src/stack.ts";
 import { event } from "./host.ts";
-
-/** A project in a folder of its own, as `jackfield build` would have it built. */
-function project(t: TestContext, files: Record<string, string>, grants: string[] = []) {
-  const directory = mkdtempSync(join(tmpdir(), "jackfield-test-"));
-  t.after(() => rmSync(directory, { recursive: true }));
-  const imports = ["run", "log", ...grants].map((name) => `  import jackfield:plugin/${name}@0.1.0;\n`).join("");
-  const all = { "wit/world.wit": `package jackfield:project@0.0.0;\nworld component {\n${imports}}\n`, ...files };
-  for (const [name, text] of Object.entries(all)) {
-    mkdirSync(join(directory, name, ".."), { recursive: true });
-    writeFileSync(join(directory, name), text);
-  }
-  const env = { JACKFIELD_WIT: join(directory, "wit"), JACKFIELD_WORLD: "w", JACKFIELD_OUT: "dist/x.wasm", JACKFIELD_COMPONENT: "sync", JACKFIELD_GRANTS: grants.join(" ") };
-  return environment("src/handler.ts", env, directory);
-}
+import { project } from "./project.ts";
 
 /** Runs a bundle in Node: imports of the host, which is not there, become nothing. */
 async function run(code: string): Promise<{ handler: { handle(event: object): Promise<unknown> } }> {
@@ -78,10 +64,10 @@ test("what cannot be bundled is told with its place, and Node's modules with a w
   await assert.rejects(bundle(build), (thrown: Error) => /src\/handler.ts:1:/.test(thrown.message) && /no Node in a component/.test(thrown.message));
 });
 
-test("types that do not fit are told with their place", (t) => {
+test("types that do not fit are told with their place", async (t) => {
   const build = project(t, { "src/handler.ts": `export const x: number = "text";\n` });
   mkdirSync(join(build.directory, ".jackfield"));
-  assert.throws(() => check(build, join(build.directory, ".jackfield")), /src\/handler.ts\(1,14\): error TS2322/);
+  await assert.rejects(check(build, join(build.directory, ".jackfield")), /src\/handler.ts\(1,14\): error TS2322/);
 });
 
 test("a component is made again when something of it changed", (t) => {

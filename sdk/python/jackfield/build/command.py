@@ -80,7 +80,12 @@ def job_of(source: Path, environment: Mapping[str, str]) -> Job:
         raise Problem(f"{source} is not there; the manifest's build command names it")
     name = environment.get("JACKFIELD_COMPONENT") or Path(out).stem
     job = Job(
-        source, name, Path(wit), world, Path(out), environment.get("JACKFIELD_DEV") == "1",
+        source,
+        name,
+        Path(wit),
+        world,
+        Path(out),
+        environment.get("JACKFIELD_DEV") == "1",
         Path(".jackfield") / "python" / name,
     )
     if not all(part.isidentifier() for part in job.module.split(".")):

@@ -1,4 +1,4 @@
-"""Runtime: Python, the SDK and the libraries without the project. It is made once; the project's modules come beside it.
+"""Runtime: Python, the SDK and the libraries without the project. It is made once; the modules come beside it.
 
 For `jackfield dev`: a change of a module then builds and compiles nothing.
 """

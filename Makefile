@@ -37,6 +37,7 @@ check: tools guest-tools ## Format, lints, licences and sources; the SDKs' own t
 	scripts/check-js
 	scripts/check-python
 	scripts/check-go
+	scripts/packages
 
 .PHONY: bench
 bench: guests ## Measure, as ratios taken in one run

@@ -41,6 +41,13 @@ pub(super) fn glob(pattern: &str) -> Result<Glob, globset::Error> {
     GlobBuilder::new(pattern).literal_separator(true).build()
 }
 
+/// The folders in a folder that may hold sources.
+pub(super) fn below(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
+    let folders = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+    folders.filter(|entry| !OTHERS.iter().any(|other| entry.file_name() == *other)).map(|entry| entry.path()).collect()
+}
+
 /// The first file that matches a pattern and changed after `built`.
 fn newer(folder: &Path, below: &Path, patterns: &GlobSet, built: SystemTime) -> Option<PathBuf> {
     let mut entries: Vec<_> = fs::read_dir(folder.join(below)).ok()?.filter_map(Result::ok).collect();

@@ -122,11 +122,16 @@ impl Files {
         for pattern in &self.patterns {
             let (folder, rest) = literal(pattern);
             let folder = self.root.join(folder);
-            let below = rest.contains('/') || rest.contains("**");
-            if folder.is_dir() && (below || !folders.contains_key(&folder)) {
-                // A pattern such as `**/*.go` would have everything watched: the first level has to do.
-                let deep = below && folder != self.root;
-                folders.insert(folder, if deep { RecursiveMode::Recursive } else { RecursiveMode::NonRecursive });
+            if !rest.contains('/') && !rest.contains("**") {
+                if folder.is_dir() {
+                    folders.entry(folder).or_insert(RecursiveMode::NonRecursive);
+                }
+            } else if folder != self.root {
+                if folder.is_dir() {
+                    folders.insert(folder, RecursiveMode::Recursive);
+                }
+            } else {
+                folders.extend(sources::below(&folder).into_iter().map(|below| (below, RecursiveMode::Recursive)));
             }
         }
         folders
@@ -189,7 +194,7 @@ source = "dist/one.wasm"
 build = { command = "true", watch = ["src/**", "package.json"] }
 [component.two]
 source = "dist/two.wasm"
-build = { command = "true", folder = "two", watch = ["*.go"] }
+build = { command = "true", folder = "two", watch = ["**/*.go"] }
 "#;
         std::fs::create_dir_all(folder.join("src/deep")).unwrap();
         std::fs::create_dir_all(folder.join("two")).unwrap();

@@ -148,7 +148,7 @@ const fn shape(language: Language) -> Shape {
             ending: "go",
             files: &[("go.mod.in", "go.mod")],
             command: "GOOS=wasip1 GOARCH=wasm go build -trimpath -buildvcs=false -buildmode=c-shared -ldflags='-s -w' -o $JACKFIELD_OUT .",
-            watch: &["*.go", "go.mod", "go.sum"],
+            watch: &["**/*.go", "go.mod", "go.sum"],
             memory: "64MiB",
             needs: "Go 1.26 or later",
         },

@@ -220,7 +220,7 @@ async fn the_loop_of_a_developer_in_go() {
         answer: "\"times\": times}",
         more: "\"times\": times, \"edition\": 2}",
         oops: ("\tid := *event.Data.ID\n", "\tid := *event.Data.ID\n\tif id == 9 {\n\t\tpanic(\"nine\")\n\t}\n"),
-        place: "handler.go:28",
+        place: "handler.go:27",
     })
     .await;
 }

@@ -62,14 +62,17 @@ pub fn contract() -> Resolve {
     resolve
 }
 
-/// The interfaces that have functions, in the order of the world: what is imported, then what is exported.
+/// What a runtime asks for, and no handler.
+const NOT_FOR_HANDLERS: &str = "program";
+
+/// The interfaces that have functions for handlers, in the order of the world: what is imported, then what is exported.
 fn interfaces(resolve: &Resolve) -> Vec<(&str, &Interface)> {
     const ORDER: [&str; 3] = ["handler", "run", "log"];
     let mut all: Vec<_> = resolve
         .interfaces
         .iter()
         .filter_map(|(_, interface)| Some((interface.name.as_deref()?, interface)))
-        .filter(|(_, interface)| !interface.functions.is_empty())
+        .filter(|(name, interface)| !interface.functions.is_empty() && *name != NOT_FOR_HANDLERS)
         .collect();
     all.sort_by_key(|(name, _)| (ORDER.iter().position(|known| known == name).unwrap_or(ORDER.len()), *name));
     all

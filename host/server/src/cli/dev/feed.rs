@@ -35,6 +35,8 @@ pub(super) struct Feed<'a> {
 struct Shown {
     attempts: usize,
     lines: usize,
+    /// Where it was, by the list of runs, when it was looked at.
+    place: Option<(String, String)>,
 }
 
 impl<'a> Feed<'a> {
@@ -70,9 +72,15 @@ impl<'a> Feed<'a> {
             self.arrived(&detail);
             self.open.insert(id.clone(), Shown::default());
         }
-        let open: Vec<_> = self.open.keys().cloned().collect();
-        for id in open {
-            self.go_on(&id).await?;
+        // Runs that wait for another attempt may be many, and nothing is new of them.
+        for run in runs.iter().rev() {
+            let (id, state) = (text(run, "id"), text(run, "state"));
+            let place = (state.clone(), text(run, "attempts"));
+            let Some(shown) = self.open.get_mut(&id) else { continue };
+            if state == "running" || shown.place.as_ref() != Some(&place) {
+                shown.place = Some(place);
+                self.go_on(&id).await?;
+            }
         }
         Ok(())
     }

@@ -142,8 +142,10 @@ fn settings(folder: &Path, choose: impl Fn(u16) -> u16) -> String {
     text
 }
 
+/// What it says, its set-up token too, goes to a file for the developer alone.
 fn spawn(folder: &Path, data: &Path) -> std::io::Result<Child> {
-    let log = fs::File::create(folder.join("host.log"))?;
+    let mut private = fs::OpenOptions::new();
+    let log = private.write(true).create(true).truncate(true).mode(0o600).open(folder.join("host.log"))?;
     Command::new(std::env::current_exe()?)
         .arg("serve")
         .arg("--config")

@@ -14,7 +14,6 @@ import json
 import sys
 from collections.abc import Sequence
 from types import ModuleType
-from typing import Any
 
 ROOT = "/2/"
 """Where the project's files would lie in a component that holds them."""
@@ -52,8 +51,3 @@ def load(program: bytes, name: str) -> ModuleType:
     """Imports the handler's module out of a program."""
     sys.meta_path.append(Modules(json.loads(program)))
     return importlib.import_module(name)
-
-
-def read(interface: Any) -> bytes:
-    """The program of this component."""
-    return bytes(interface.read())

@@ -94,7 +94,7 @@ def export_program(name: str, imports: list[str], late: dict[str, list[str]]) ->
 
     def function() -> Callable[..., Any]:
         if not found:
-            found.append(_handler_of(_program.load(_program.read(interface("program")), name)))
+            found.append(_handler_of(_program.load(bytes(interface("program").read()), name)))
         return found[0]
 
     return _exported(function)

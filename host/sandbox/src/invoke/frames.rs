@@ -147,7 +147,7 @@ mod tests {
     #[test]
     fn a_file_is_named_from_its_package_on() {
         for (file, told) in [
-            ("/home/me/work/sync/src/lib.rs", "sync/src/lib.rs"),
+            ("/home/me/sync/src/lib.rs", "sync/src/lib.rs"),
             (
                 "/home/me/.cargo/registry/src/index.crates.io-1949/serde_json-1.0.154/src/de.rs",
                 "serde_json-1.0.154/src/de.rs",

@@ -30,10 +30,7 @@ pub(super) async fn run(args: LoginArgs, common: &Common, screen: &Screen) -> Re
     let token = if given.expose_secret().starts_with("jf_") {
         given
     } else {
-        let body = json!({ "setup_token": given.expose_secret(), "name": args.name });
-        let answer = client.json(client.request(Method::POST, &["login"]).json(&body)).await?;
-        let token = answer.get("token").and_then(|t| t.as_str());
-        token.ok_or_else(|| CliError::host("the host's answer holds no token"))?.to_owned().into()
+        swap(&client, given.expose_secret(), &args.name).await?
     };
     let with = Client::with(&client.host(), Some(token.clone()))?;
     let who = with.get(&["whoami"], &[]).await?;
@@ -43,6 +40,14 @@ pub(super) async fn run(args: LoginArgs, common: &Common, screen: &Screen) -> Re
         screen.line(format!("  the token is kept in {}", safe(&kept.to_string_lossy())));
     }
     Ok(())
+}
+
+/// Swaps a set-up token for a token of that name.
+pub(super) async fn swap(client: &Client, setup_token: &str, name: &str) -> Result<SecretString, CliError> {
+    let body = json!({ "setup_token": setup_token, "name": name });
+    let answer = client.json(client.request(Method::POST, &["login"]).json(&body)).await?;
+    let token = answer.get("token").and_then(|t| t.as_str());
+    Ok(token.ok_or_else(|| CliError::host("the host's answer holds no token"))?.to_owned().into())
 }
 
 fn given(args: &LoginArgs) -> Result<String, CliError> {

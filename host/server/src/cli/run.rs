@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::InEnvironment;
 use super::client::Client;
 use super::error::CliError;
-use super::screen::{Screen, safe, text};
+use super::screen::{Screen, payload, text};
 
 /// The longest pause between two looks at a run that goes on.
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
@@ -87,6 +87,11 @@ pub(super) async fn follow(
     }
 }
 
+/// Whether nothing more happens to a run in this state, unless a person decides.
+pub(super) fn is_over(state: &str) -> bool {
+    matches!(state, "succeeded" | "dead-lettered" | "cancelled" | "discarded" | "needs-decision")
+}
+
 /// Asks until the run is final or parked, or the time is over.
 async fn wait(client: &Client, run: &str, limit: Duration) -> Result<Value, CliError> {
     let until = tokio::time::Instant::now() + limit;
@@ -94,9 +99,7 @@ async fn wait(client: &Client, run: &str, limit: Duration) -> Result<Value, CliE
     loop {
         let detail = client.json(client.request(Method::GET, &["runs", run])).await?;
         let state = text(&detail, "state");
-        let ended =
-            matches!(state.as_str(), "succeeded" | "dead-lettered" | "cancelled" | "discarded" | "needs-decision");
-        if ended || tokio::time::Instant::now() >= until {
+        if is_over(&state) || tokio::time::Instant::now() >= until {
             return Ok(detail);
         }
         tokio::time::sleep(pause).await;
@@ -116,12 +119,7 @@ fn show(screen: &Screen, ended: &Value, run: &str, state: &str) {
         }
     }
     if let Some(output) = ended.get("output").filter(|output| !output.is_null()) {
-        let shown = match (output.get("data"), output.get("data_text")) {
-            (Some(data), _) if !data.is_null() => safe(&data.to_string()),
-            (_, Some(Value::String(said))) => safe(said),
-            _ => text(output, "data_base64"),
-        };
-        screen.line(format!("  {shown}"));
+        screen.line(format!("  {}", payload(output)));
     }
     screen.line(format!("  jackfield runs show {run}"));
 }

@@ -202,6 +202,15 @@ pub(super) fn joined(value: &Value, key: &str) -> String {
     list(value, key).iter().filter_map(Value::as_str).map(safe).collect::<Vec<_>>().join(", ")
 }
 
+/// The data of an event or an output, on one line.
+pub(super) fn payload(of: &Value) -> String {
+    match (of.get("data"), of.get("data_text")) {
+        (Some(data), _) if !data.is_null() => safe(&data.to_string()),
+        (_, Some(Value::String(said))) => safe(said),
+        _ => text(of, "data_base64"),
+    }
+}
+
 /// How long ago the RFC 3339 time at `key` was, as people say it.
 pub(super) fn ago(value: &Value, key: &str) -> String {
     let Some(at) = value.get(key).and_then(Value::as_str).and_then(|text| Timestamp::parse(text).ok()) else {

@@ -9,7 +9,8 @@ use serde_json::Value;
 
 use crate::cli::client::Client;
 use crate::cli::error::CliError;
-use crate::cli::screen::{Screen, list, safe, safe_lines, text};
+use crate::cli::run;
+use crate::cli::screen::{Screen, list, payload, safe_lines, text};
 
 const PAUSE: Duration = Duration::from_millis(150);
 /// Runs that are looked at: in a flood the rest is only counted.
@@ -108,8 +109,7 @@ impl<'a> Feed<'a> {
             self.line(line, "at", "log", &format!("{level:<5}  {}{}", text(line, "message"), Screen::dim(&rest)));
         }
         let state = text(&detail, "state");
-        let over =
-            matches!(state.as_str(), "succeeded" | "dead-lettered" | "cancelled" | "discarded" | "needs-decision");
+        let over = run::is_over(&state);
         for (index, attempt) in ended.iter().enumerate() {
             let last = index + 1 == ended.len();
             self.ended(attempt, if last { &detail } else { &Value::Null }, last && over);
@@ -122,11 +122,7 @@ impl<'a> Feed<'a> {
 
     fn arrived(&self, run: &Value) {
         let event = run.get("event").unwrap_or(&Value::Null);
-        let data = match (event.get("data"), event.get("data_text")) {
-            (Some(data), _) if !data.is_null() => safe(&data.to_string()),
-            (_, Some(Value::String(said))) => safe(said),
-            _ => format!("{} bytes", text(event, "size")),
-        };
+        let data = payload(event);
         let short: String = data.chars().take(DATA).collect();
         let more = if short.len() < data.len() { " …" } else { "" };
         self.line(run, "accepted", "event", &format!("{}  {short}{more}", text(run, "trigger")));

@@ -10,15 +10,14 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
-use reqwest::Method;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use tokio::process::{Child, Command};
 use tokio::sync::Mutex;
 
 use crate::cli::client::Client;
 use crate::cli::error::CliError;
+use crate::cli::login;
 
 /// Where everything of it lies, below the project's folder.
 const FOLDER: &str = ".jackfield/dev";
@@ -196,11 +195,7 @@ async fn log_in(admin: &str, data: &Path, kept: Option<SecretString>) -> Result<
             file.display()
         ))
     })?;
-    let client = Client::with(admin, None)?;
-    let body = json!({ "setup_token": setup.trim(), "name": "dev" });
-    let answer = client.json(client.request(Method::POST, &["login"]).json(&body)).await?;
-    let token = answer.get("token").and_then(|token| token.as_str());
-    Ok(token.ok_or_else(|| CliError::host("the host's answer holds no token"))?.to_owned().into())
+    login::swap(&Client::with(admin, None)?, setup.trim(), "dev").await
 }
 
 /// For its owner alone.

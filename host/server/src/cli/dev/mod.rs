@@ -134,7 +134,7 @@ async fn build(path: &Path, component: Option<&ComponentName>, said: Stdio) -> R
     if let Some(component) = component {
         command.args(["--component", component.as_str()]);
     }
-    // What was said to one pipe and what to the other cannot be put in order again: both go to one.
+    // Tools tell errors on either: what was said on both is shown, the one behind the other.
     let output = command.stdout(said).stderr(Stdio::piped()).output().await;
     let output = output.map_err(|e| CliError::host(e.to_string()))?;
     if output.status.success() {

@@ -46,7 +46,8 @@ pub(in crate::cli) fn run(args: &AddArgs, screen: &Screen) -> Result<(), CliErro
         folder: Some(name),
     };
     // Appended, so that what a person wrote stays as it was written.
-    let text = format!("{}\n\n{}", project.text.trim_end(), scaffold.manifest(&project.text)?);
+    let has_api = project.manifest.connections.keys().any(|name| name.as_str() == "api");
+    let text = format!("{}\n\n{}", project.text.trim_end(), scaffold.manifest(has_api)?);
     manifest::parse_toml(&text, "jackfield.toml").map_err(|problems| {
         CliError::input(format!("{} cannot take the component as it is\n\n{problems}", project.file.display()))
     })?;

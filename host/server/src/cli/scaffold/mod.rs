@@ -166,19 +166,14 @@ impl Scaffold<'_> {
         self.folder.map_or_else(|| source.to_owned(), |folder| format!("{folder}/{source}"))
     }
 
-    /// The part of the manifest that is about this component. `others`: the manifest as it is, so that nothing is said
-    /// twice.
-    fn manifest(&self, others: &str) -> Result<String, CliError> {
-        let mut text = self.fill(&read(&format!("manifest/{}.toml", self.template))?);
-        if others.contains("[connections.api]") {
-            // Said by a component that came before.
+    /// The part of the manifest that is about this component. `has_api`: a connection `api` is declared already.
+    fn manifest(&self, has_api: bool) -> Result<String, CliError> {
+        let mut text = read(&format!("manifest/{}.toml", self.template))?;
+        if has_api && self.template == Template::Http {
             text = text.split_once("\n\n").map(|(_, rest)| rest.to_owned()).unwrap_or(text);
         }
-        text.push_str(&self.fill(&read("manifest/build.toml")?));
-        if let Some(folder) = self.folder {
-            text = text.replace("language = ", &format!("folder = \"{folder}\"\nlanguage = "));
-        }
-        Ok(text)
+        text.push_str(&read("manifest/build.toml")?);
+        Ok(self.fill(&text))
     }
 
     /// The component's own files and its first test.
@@ -224,7 +219,7 @@ impl Scaffold<'_> {
             Language::Rust => "Rust",
             Language::Go => "Go",
         };
-        let is_prose = !template.contains("language = \"{{language}}\"");
+        let folder = self.folder.map(|folder| format!("folder = \"{folder}\"\n")).unwrap_or_default();
         [
             ("{{integration}}", self.integration),
             ("{{name}}", self.name),
@@ -235,7 +230,9 @@ impl Scaffold<'_> {
             ("{{memory}}", shape.memory),
             ("{{command}}", &command),
             ("{{watch}}", &watch),
-            ("{{language}}", if is_prose { language } else { self.language.label() }),
+            ("{{Language}}", language),
+            ("{{language}}", self.language.label()),
+            ("{{folder}}", &folder),
             ("{{needs}}", shape.needs),
             ("{{sdk}}", shape.sdk),
             ("{{about}}", about),
@@ -288,7 +285,7 @@ mod tests {
                 for folder in [None, Some("sync-all")] {
                     let scaffold = scaffold(language, template, folder);
                     let head = "manifest_version = 1\n\n[integration]\nname = \"demo\"\n\n";
-                    let text = format!("{head}{}", scaffold.manifest("").unwrap());
+                    let text = format!("{head}{}", scaffold.manifest(false).unwrap());
                     let manifest =
                         manifest::parse_toml(&text, "jackfield.toml").unwrap_or_else(|e| panic!("{e}\n{text}"));
                     let component = manifest.components.values().next().unwrap();
@@ -310,9 +307,9 @@ mod tests {
     #[test]
     fn a_connection_is_declared_once() {
         let scaffold = scaffold(Language::Python, Template::Http, Some("two"));
-        let first = scaffold.manifest("").unwrap();
+        let first = scaffold.manifest(false).unwrap();
         assert!(first.contains("[connections.api]"));
-        let second = scaffold.manifest(&first).unwrap();
+        let second = scaffold.manifest(true).unwrap();
         assert!(!second.contains("[connections.api]") && second.contains("[[trigger]]"), "{second}");
     }
 }

@@ -56,7 +56,7 @@ pub(in crate::cli) fn run(args: &NewArgs, screen: &Screen) -> Result<(), CliErro
 
 fn manifest(scaffold: &Scaffold<'_>) -> Result<String, CliError> {
     let head = format!("manifest_version = 1\n\n[integration]\nname = \"{}\"\n\n", scaffold.integration);
-    Ok(head + &scaffold.manifest("")?)
+    Ok(head + &scaffold.manifest(false)?)
 }
 
 fn told(folder: &Path, scaffold: &Scaffold<'_>, files: &[File], screen: &Screen) {

@@ -175,7 +175,7 @@ impl Outside {
         let scope = target.scope();
         let mut linked = Vec::new();
         let mut secrets = Vec::new();
-        for name in component.grants.http_connections() {
+        for name in component.grants.connections() {
             let link = self.link(&scope, manifest, name).await.map_err(fault)?;
             secrets.extend(link.redactable.iter().cloned());
             linked.push((name.clone(), link));

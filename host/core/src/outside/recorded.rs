@@ -38,7 +38,7 @@ impl Outside {
     ) -> Result<Surroundings, StoreError> {
         let mut connections = std::collections::BTreeMap::new();
         let mut secrets = Vec::new();
-        for name in component.grants.http_connections() {
+        for name in component.grants.connections() {
             let linked = self.link(&target.scope(), manifest, name).await?;
             secrets.extend(linked.redactable.iter().cloned());
             connections.insert(name.clone(), recorded(&linked));
@@ -67,7 +67,7 @@ impl Linked {
     pub(crate) fn played(recorded: &RecordedConnection) -> Self {
         let opened = match &recorded.unavailable {
             Some(why) => Err(why.clone()),
-            None => Ok(Opened { http: Some(Arc::new(Played(recorded.clone()))) }),
+            None => Ok(Opened { http: Some(Arc::new(Played(recorded.clone()))), ..Opened::default() }),
         };
         Self { opened, gate: None, redactable: Arc::default() }
     }

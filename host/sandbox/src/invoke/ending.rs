@@ -129,7 +129,7 @@ fn over_budget(error: &wasmtime::Error, limits: &Limits) -> Option<Outcome> {
         return Some(Outcome::OverBudget { limit: Limit::Handles, allowed: HANDLES as u64 });
     }
     if says("fuel allocated for hostcalls has been exhausted") {
-        let allowed = 2 * limits.largest_argument_bytes();
+        let allowed = 2 * limits.largest_argument_bytes(grants);
         return Some(Outcome::OverBudget { limit: Limit::Argument, allowed });
     }
     None

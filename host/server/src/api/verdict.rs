@@ -159,7 +159,7 @@ impl Verdict {
         lines: &Lines,
     ) -> Result<(), ApiError> {
         let mut bases: Vec<(&ConnectionName, Url)> = Vec::new();
-        for connection in component.grants.http_connections() {
+        for connection in component.grants.connections() {
             if let Some(base) = api.host.outside.base_url(scope, manifest, connection).await? {
                 bases.push((connection, base));
             }

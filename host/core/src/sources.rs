@@ -327,3 +327,6 @@ impl Sink for Listener {
         });
     }
 }
+
+#[cfg(test)]
+mod tests;

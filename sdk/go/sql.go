@@ -136,7 +136,7 @@ type Table struct {
 // A struct takes the columns by its fields' tags (`sql:"customer_id"`) or names, case and underscores not minded; a
 // map[string]any by their names; any other type takes the only column. A field takes what it can hold without loss: a
 // bool also 0 and 1, a time.Time and an encoding.TextUnmarshaler the text, a sql.Scanner anything, a struct, a map or a
-// slice JSON. For null it must be a pointer, a sql.Scanner or an any.
+// slice JSON. Null fits what can be nil, and a sql.Scanner.
 func (t *Table) Rows(into any) error {
 	slice := reflect.ValueOf(into)
 	if slice.Kind() != reflect.Pointer || slice.IsNil() || slice.Elem().Kind() != reflect.Slice {

@@ -119,6 +119,10 @@ func readValue(value any, into reflect.Value) error {
 	}
 	switch value := value.(type) {
 	case nil:
+		if into.Kind() == reflect.Slice || into.Kind() == reflect.Map {
+			into.SetZero()
+			return nil
+		}
 		return fmt.Errorf("is null, and a Go %s cannot be", into.Type())
 	case bool:
 		if into.Kind() == reflect.Bool {

@@ -3,6 +3,7 @@
 //! A connector knows its connection and its call's arguments; it knows no guest, no queue and no
 //! wasm. Every plug that dials goes through [`Network`], which decides whose address may be reached.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use jackfield_core::ports::connector::Connector;
@@ -20,15 +21,26 @@ mod tests;
 pub use self::http::bare;
 pub use self::network::{Audit, Denied, Network, Resolve, SystemResolver};
 
+/// What connectors find around them on this host.
+#[derive(Clone, Debug, Default)]
+pub struct Surroundings {
+    /// The way to everything that is dialed.
+    pub network: Network,
+    /// The folders of this machine that connections may be about, with what is below them: none unless the host's
+    /// configuration names some.
+    pub folders: Vec<PathBuf>,
+    /// The host's own data folder: no connection is about it, or anything in it.
+    pub own_folder: Option<PathBuf>,
+}
+
 /// How one kind of connector is made.
-type Make = fn(&Network) -> Arc<dyn Connector>;
+type Make = fn(&Surroundings) -> Arc<dyn Connector>;
 
 /// One line per kind of outside system. This is the whole list.
-const ALL: &[Make] = &[|network| Arc::new(http::HttpConnector::new(network))];
+const ALL: &[Make] = &[|around| Arc::new(http::HttpConnector::new(&around.network))];
 
-/// One connector of every kind, all dialing through `network`.
+/// One connector of every kind.
 #[must_use]
-#[expect(clippy::needless_pass_by_value, reason = "a handle: each connector keeps a clone of it")]
-pub fn all(network: Network) -> Vec<Arc<dyn Connector>> {
-    ALL.iter().map(|make| make(&network)).collect()
+pub fn all(around: &Surroundings) -> Vec<Arc<dyn Connector>> {
+    ALL.iter().map(|make| make(around)).collect()
 }

@@ -3,6 +3,8 @@
 //! A check leaves proof behind (the grant that allowed it). Not here: whether a *connection's* own
 //! address may be dialled; that is the connector's address policy.
 
+mod outward;
+
 use std::fmt;
 use std::str::FromStr;
 
@@ -11,6 +13,10 @@ use url::Url;
 
 use crate::ids::{ConfigName, ConnectionName, shown};
 use crate::listen::TypePattern;
+
+pub use self::outward::{
+    BlobGrant, EmailGrant, MessagingAction, MessagingGrant, Recipient, SqlGrant, TablePattern,
+};
 
 /// A WIT interface that needs a grant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -24,11 +30,28 @@ pub enum Capability {
     Http,
     /// `jackfield:plugin/events`
     Events,
+    /// `jackfield:plugin/sql`
+    Sql,
+    /// `jackfield:plugin/messaging`
+    Messaging,
+    /// `jackfield:plugin/blob`
+    Blob,
+    /// `jackfield:plugin/email`
+    Email,
 }
 
 impl Capability {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Config, Self::Kv, Self::Http, Self::Events];
+    pub const ALL: [Self; 8] = [
+        Self::Config,
+        Self::Kv,
+        Self::Http,
+        Self::Events,
+        Self::Sql,
+        Self::Messaging,
+        Self::Blob,
+        Self::Email,
+    ];
 
     /// Its name in a manifest's `grants` and in `wit/`.
     #[must_use]
@@ -38,6 +61,10 @@ impl Capability {
             Self::Kv => "kv",
             Self::Http => "http",
             Self::Events => "events",
+            Self::Sql => "sql",
+            Self::Messaging => "messaging",
+            Self::Blob => "blob",
+            Self::Email => "email",
         }
     }
 
@@ -49,6 +76,10 @@ impl Capability {
             Self::Kv => r#"kv = [{ prefix = "seen/" }]"#,
             Self::Http => r#"http = [{ connection = "github", methods = ["GET"], paths = ["/repos/**"] }]"#,
             Self::Events => r#"events = ["order.paid"]"#,
+            Self::Sql => r#"sql = [{ connection = "ledger", verbs = ["select"], tables = ["orders"] }]"#,
+            Self::Messaging => r#"messaging = [{ connection = "broker", actions = ["publish"], topics = ["orders"] }]"#,
+            Self::Blob => r#"blob = [{ connection = "invoices", prefix = "2026/", access = "read" }]"#,
+            Self::Email => r#"email = [{ connection = "mail", recipients = ["@example.com"] }]"#,
         }
     }
 }
@@ -84,6 +115,18 @@ pub struct Grants {
     /// Types of events it may make.
     #[serde(default)]
     pub events: Vec<TypePattern>,
+    /// Statements.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sql: Vec<SqlGrant>,
+    /// Messages.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub messaging: Vec<MessagingGrant>,
+    /// Objects.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub blob: Vec<BlobGrant>,
+    /// Mail.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub email: Vec<EmailGrant>,
     /// Capabilities it may import and not use: every call answers `access-denied`.
     #[serde(default)]
     pub deny: Vec<Capability>,
@@ -99,6 +142,10 @@ impl Grants {
                 Capability::Kv => !self.kv.is_empty(),
                 Capability::Http => !self.http.is_empty(),
                 Capability::Events => !self.events.is_empty(),
+                Capability::Sql => !self.sql.is_empty(),
+                Capability::Messaging => !self.messaging.is_empty(),
+                Capability::Blob => !self.blob.is_empty(),
+                Capability::Email => !self.email.is_empty(),
             }
     }
 
@@ -120,20 +167,27 @@ impl Grants {
         })
     }
 
-    /// The connections named by http grants, each once.
+    /// The connections that grants name, each once, by name.
     #[must_use]
-    pub fn http_connections(&self) -> Vec<&ConnectionName> {
-        let mut names: Vec<_> = self
-            .http
-            .iter()
-            .filter_map(|grant| match &grant.target {
-                HttpTarget::Connection(name) => Some(name),
-                HttpTarget::Url(_) => None,
-            })
-            .collect();
+    pub fn connections(&self) -> Vec<&ConnectionName> {
+        let mut names: Vec<_> = self.served().into_iter().map(|(name, _)| name).collect();
         names.sort();
         names.dedup();
         names
+    }
+
+    /// Each grant's connection, and the capability it has to serve.
+    #[must_use]
+    pub fn served(&self) -> Vec<(&ConnectionName, Capability)> {
+        let http = self.http.iter().filter_map(|grant| match &grant.target {
+            HttpTarget::Connection(name) => Some((name, Capability::Http)),
+            HttpTarget::Url(_) => None,
+        });
+        http.chain(self.sql.iter().map(|grant| (&grant.connection, Capability::Sql)))
+            .chain(self.messaging.iter().map(|grant| (&grant.connection, Capability::Messaging)))
+            .chain(self.blob.iter().map(|grant| (&grant.connection, Capability::Blob)))
+            .chain(self.email.iter().map(|grant| (&grant.connection, Capability::Email)))
+            .collect()
     }
 
     /// Whether `key` may be read, or written if `write`.

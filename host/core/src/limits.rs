@@ -8,11 +8,14 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::grant::{Capability, Grants};
+
 const KIB: u64 = 1024;
 const MIB: u64 = 1024 * KIB;
 
 /// What one component may use. The manifest's `limits`, checked against the hard caps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Limits {
     /// Memory, summed over all memories and tables of an attempt, in bytes.
     pub memory_bytes: u64,
@@ -28,6 +31,16 @@ pub struct Limits {
     pub output_bytes: u64,
     /// Request and response body of an http call, each, in bytes.
     pub http_body_bytes: u64,
+    /// The data of a published or received message, in bytes.
+    pub message_bytes: u64,
+    /// A mail with its attachments, in bytes.
+    pub email_bytes: u64,
+    /// An object, or a part of one, in one call, in bytes.
+    pub blob_bytes: u64,
+    /// Rows of an answer to a statement.
+    pub sql_rows: u32,
+    /// A statement with its parameters, and an answer, each, in bytes.
+    pub sql_bytes: u64,
     /// Guest log of an attempt, in bytes.
     pub log_bytes: u64,
     /// Connector calls of a run.
@@ -48,6 +61,11 @@ impl Default for Limits {
             event_bytes: MIB,
             output_bytes: MIB,
             http_body_bytes: 4 * MIB,
+            message_bytes: MIB,
+            email_bytes: 8 * MIB,
+            blob_bytes: 4 * MIB,
+            sql_rows: 10_000,
+            sql_bytes: 4 * MIB,
             log_bytes: MIB,
             calls: 10_000,
             in_flight: 16,
@@ -66,6 +84,11 @@ impl Limits {
         event_bytes: 8 * MIB,
         output_bytes: 8 * MIB,
         http_body_bytes: 16 * MIB,
+        message_bytes: 8 * MIB,
+        email_bytes: 24 * MIB,
+        blob_bytes: 16 * MIB,
+        sql_rows: 100_000,
+        sql_bytes: 16 * MIB,
         log_bytes: 16 * MIB,
         calls: 1_000_000,
         in_flight: 64,
@@ -75,11 +98,32 @@ impl Limits {
     /// The largest single argument a guest may hand over or receive, in bytes. Twice this is the
     /// hostcall fuel.
     #[must_use]
-    pub fn largest_argument_bytes(&self) -> u64 {
-        self.event_bytes.max(self.output_bytes).max(self.http_body_bytes).max(KV_BATCH_BYTES).max(EMIT_CALL_BYTES)
+    pub fn largest_argument_bytes(&self, grants: &Grants) -> u64 {
+        let granted = |capability, bytes: u64| if grants.mentions(capability) { bytes } else { 0 };
+        self.event_bytes
+            .max(self.output_bytes)
+            .max(self.http_body_bytes)
+            .max(KV_BATCH_BYTES)
+            .max(EMIT_CALL_BYTES)
+            .max(granted(Capability::Messaging, self.message_bytes.max(PUBLISH_BYTES)))
+            .max(granted(Capability::Email, self.email_bytes))
+            .max(granted(Capability::Blob, self.blob_bytes))
+            .max(granted(Capability::Sql, self.sql_bytes))
     }
 }
 
+/// Messages of one `publish`.
+pub const PUBLISH_MESSAGES: usize = 100;
+/// The messages of one `publish` together, data and headers, in bytes; one message may have more if `limits.message` does.
+pub const PUBLISH_BYTES: u64 = 4 * MIB;
+/// Statements of one `batch`.
+pub const SQL_STEPS: usize = 100;
+/// The recipients of a mail.
+pub const EMAIL_RECIPIENTS: usize = 100;
+/// The longest name of an object, in bytes.
+pub const BLOB_NAME_BYTES: usize = 1024;
+/// The most a page of objects can list.
+pub const BLOB_PAGE: u32 = 1_000;
 /// Log lines of an attempt.
 pub const LOG_LINES: u32 = 10_000;
 /// A log message is cut here, in bytes.

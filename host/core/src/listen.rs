@@ -236,6 +236,15 @@ impl ValuePattern {
         }
     }
 
+    /// Whether every value that `other` matches is matched by this.
+    #[must_use]
+    pub fn covers(&self, other: &Self) -> bool {
+        match self.0.strip_suffix('*') {
+            Some(beginning) => other.0.strip_suffix('*').unwrap_or(&other.0).starts_with(beginning),
+            None => self == other,
+        }
+    }
+
     /// The pattern as written.
     #[must_use]
     pub fn as_str(&self) -> &str {

@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::Incoming;
-use jackfield_core::grant::below;
+use jackfield_core::grant::{Capability, below};
 use jackfield_core::ports::connector::{Connector, Finding, Opened, Secrets, SettingProblem};
 use jackfield_core::ports::http::{HopCheck, Http, HttpFailure, HttpRequest, HttpResponse};
 use jackfield_core::redact::Redactor;
@@ -108,6 +108,10 @@ impl Connector for HttpConnector {
         "http"
     }
 
+    fn serves(&self) -> &'static [Capability] {
+        &[Capability::Http]
+    }
+
     fn check(&self, settings: &Map<String, Value>) -> Result<(), Vec<SettingProblem>> {
         Settings::read(settings).map(|_| ())
     }
@@ -118,7 +122,7 @@ impl Connector for HttpConnector {
 
     fn open(&self, settings: &Map<String, Value>, secrets: &Secrets) -> Result<Opened, Vec<SettingProblem>> {
         let link = self.link(Settings::read(settings)?, secrets).map_err(|problem| vec![problem])?;
-        Ok(Opened { http: Some(Arc::new(link)) })
+        Ok(Opened { http: Some(Arc::new(link)), ..Opened::default() })
     }
 
     async fn test(&self, settings: &Map<String, Value>, secrets: &Secrets, limit: Duration) -> Vec<Finding> {

@@ -2,9 +2,13 @@
 //!
 //! Not here: whether a call is allowed; the grant itself decides that.
 
-use crate::grant::{Capability, Grants, HttpGrant, HttpTarget, KvGrant, PathPattern};
-use crate::ids::ConfigName;
-use crate::listen::TypePattern;
+use crate::grant::{
+    BlobGrant, Capability, EmailGrant, Grants, HttpGrant, HttpTarget, KvGrant, MessagingAction, MessagingGrant, PathPattern,
+    Recipient, SqlGrant, TablePattern,
+};
+use crate::ids::{ConfigName, ConnectionName};
+use crate::listen::{TypePattern, ValuePattern};
+use crate::ports::sql::Verb;
 
 /// Beyond so many, powers are compared as they are written: what one pattern means to another is not
 /// worked out for a manifest of thousands.
@@ -37,6 +41,56 @@ pub enum Power {
     Config(ConfigName),
     /// Events of these types that it may make.
     Events(TypePattern),
+    /// Statements of one verb on a table.
+    Sql {
+        /// Where.
+        connection: ConnectionName,
+        /// What is done.
+        verb: Verb,
+        /// To what.
+        table: TablePattern,
+        /// A write in doubt is made again.
+        retry_in_doubt: bool,
+    },
+    /// A function that may be called.
+    SqlFunction {
+        /// Where.
+        connection: ConnectionName,
+        /// Which.
+        function: TablePattern,
+    },
+    /// Messages.
+    Messaging {
+        /// Where.
+        connection: ConnectionName,
+        /// What is done.
+        action: MessagingAction,
+        /// To which topics.
+        topic: ValuePattern,
+    },
+    /// Objects whose names start with this.
+    Blob {
+        /// Where.
+        connection: ConnectionName,
+        /// Empty for all.
+        prefix: String,
+        /// Whether it may write too.
+        write: bool,
+    },
+    /// Mail to somebody.
+    EmailTo {
+        /// By which server.
+        connection: ConnectionName,
+        /// To whom.
+        recipient: Recipient,
+    },
+    /// Mail in somebody's name.
+    EmailFrom {
+        /// By which server.
+        connection: ConnectionName,
+        /// In whose.
+        sender: Recipient,
+    },
 }
 
 impl Power {
@@ -44,7 +98,7 @@ impl Power {
     #[must_use]
     pub fn all_of(grants: &Grants) -> Vec<Self> {
         // Taken apart by name: a new kind of grant does not compile until it is listed here.
-        let Grants { http, kv, config, events, deny: _ } = grants;
+        let Grants { http, kv, config, events, sql, messaging, blob, email, deny: _ } = grants;
         let mut powers = Vec::new();
         for HttpGrant { target, methods, paths, redirects, retry_in_doubt } in http {
             for path in paths {
@@ -60,6 +114,42 @@ impl Power {
         powers.extend(kv.iter().map(|KvGrant { prefix, write }| Self::Kv { prefix: prefix.clone(), write: *write }));
         powers.extend(config.iter().cloned().map(Self::Config));
         powers.extend(events.iter().cloned().map(Self::Events));
+        for SqlGrant { connection, verbs, tables, functions, retry_in_doubt } in sql {
+            for table in tables {
+                powers.extend(verbs.iter().map(|verb| Self::Sql {
+                    connection: connection.clone(),
+                    verb: *verb,
+                    table: table.clone(),
+                    // Reads are made again in any case.
+                    retry_in_doubt: *retry_in_doubt && *verb != Verb::Select,
+                }));
+            }
+            let function = |function: &TablePattern| Self::SqlFunction {
+                connection: connection.clone(),
+                function: function.clone(),
+            };
+            powers.extend(functions.iter().map(function));
+        }
+        for MessagingGrant { connection, actions, topics } in messaging {
+            for topic in topics {
+                powers.extend(actions.iter().map(|action| Self::Messaging {
+                    connection: connection.clone(),
+                    action: *action,
+                    topic: topic.clone(),
+                }));
+            }
+        }
+        powers.extend(blob.iter().map(|BlobGrant { connection, prefix, write }| Self::Blob {
+            connection: connection.clone(),
+            prefix: prefix.clone(),
+            write: *write,
+        }));
+        for EmailGrant { connection, recipients, senders } in email {
+            let to = |recipient: &Recipient| Self::EmailTo { connection: connection.clone(), recipient: recipient.clone() };
+            let from = |sender: &Recipient| Self::EmailFrom { connection: connection.clone(), sender: sender.clone() };
+            powers.extend(recipients.iter().map(to));
+            powers.extend(senders.iter().map(from));
+        }
         powers
     }
 
@@ -71,6 +161,10 @@ impl Power {
             Self::Kv { .. } => Capability::Kv,
             Self::Config(_) => Capability::Config,
             Self::Events(_) => Capability::Events,
+            Self::Sql { .. } | Self::SqlFunction { .. } => Capability::Sql,
+            Self::Messaging { .. } => Capability::Messaging,
+            Self::Blob { .. } => Capability::Blob,
+            Self::EmailTo { .. } | Self::EmailFrom { .. } => Capability::Email,
         }
     }
 
@@ -87,6 +181,25 @@ impl Power {
             }
             (Self::Config(name), Self::Config(other)) => name == other,
             (Self::Events(types), Self::Events(other)) => types.covers(other),
+            (
+                Self::Sql { connection, verb, table, retry_in_doubt },
+                Self::Sql { connection: on, verb: does, table: to, retry_in_doubt: again },
+            ) => connection == on && verb == does && table.covers(to) && (*retry_in_doubt || !*again),
+            (Self::SqlFunction { connection, function }, Self::SqlFunction { connection: on, function: other }) => {
+                connection == on && function.covers(other)
+            }
+            (
+                Self::Messaging { connection, action, topic },
+                Self::Messaging { connection: on, action: does, topic: to },
+            ) => connection == on && action == does && topic.covers(to),
+            (
+                Self::Blob { connection, prefix, write },
+                Self::Blob { connection: on, prefix: longer, write: writes },
+            ) => connection == on && longer.starts_with(prefix.as_str()) && (*write || !*writes),
+            (Self::EmailTo { connection, recipient: who }, Self::EmailTo { connection: on, recipient: other })
+            | (Self::EmailFrom { connection, sender: who }, Self::EmailFrom { connection: on, sender: other }) => {
+                connection == on && who.covers(other)
+            }
             _ => false,
         }
     }

@@ -17,7 +17,7 @@ use crate::artifact::{Digest, Inspection};
 use crate::clock::{Clock, Rng, SystemRng};
 use crate::event::Event;
 use crate::executor::{Executor, ExecutorParts};
-use crate::grant::Grants;
+use crate::grant::{Capability, Grants};
 use crate::ids::Scope;
 use crate::intake::{Intake, Releases};
 use crate::journal::{self, Chunk, Record};
@@ -97,6 +97,9 @@ impl Connector for ScriptedConnector {
     fn kind(&self) -> &'static str {
         "http"
     }
+    fn serves(&self) -> &'static [Capability] {
+        &[Capability::Http]
+    }
     fn check(&self, _: &Map<String, Value>) -> Result<(), Vec<SettingProblem>> {
         Ok(())
     }
@@ -104,7 +107,7 @@ impl Connector for ScriptedConnector {
         vec![]
     }
     fn open(&self, _: &Map<String, Value>, _: &Secrets) -> Result<Opened, Vec<SettingProblem>> {
-        Ok(Opened { http: Some(Arc::clone(&self.0) as Arc<dyn Http>) })
+        Ok(Opened { http: Some(Arc::clone(&self.0) as Arc<dyn Http>), ..Opened::default() })
     }
     async fn test(&self, _: &Map<String, Value>, _: &Secrets, _: Duration) -> Vec<Finding> {
         vec![]

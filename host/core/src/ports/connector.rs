@@ -8,7 +8,13 @@ use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::blob::Blob;
+use super::email::Email;
 use super::http::Http;
+use super::messaging::Messaging;
+use super::source::Source;
+use super::sql::Sql;
+use crate::grant::Capability;
 
 /// A setting that will not do, and the way out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
@@ -25,6 +31,14 @@ pub struct SettingProblem {
 pub struct Opened {
     /// For `http`.
     pub http: Option<Arc<dyn Http>>,
+    /// For `sql`.
+    pub sql: Option<Arc<dyn Sql>>,
+    /// For `messaging`.
+    pub messaging: Option<Arc<dyn Messaging>>,
+    /// For `blob`.
+    pub blob: Option<Arc<dyn Blob>>,
+    /// For `email`.
+    pub email: Option<Arc<dyn Email>>,
 }
 
 /// One thing a connection test looked at.
@@ -40,6 +54,15 @@ pub struct Finding {
 
 /// The secrets a connection's settings name, by name, read for the moment of opening.
 pub type Secrets = Vec<(String, SecretString)>;
+
+/// The trigger that a connector has, as a word of a manifest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TriggerWord {
+    /// The `kind` of the trigger, such as `kafka`.
+    pub kind: &'static str,
+    /// What a manifest would say of one, to show to somebody who got it wrong: lines of TOML.
+    pub example: &'static str,
+}
 
 /// The host code for one kind of outside system.
 #[async_trait]
@@ -64,6 +87,45 @@ pub trait Connector: Send + Sync {
     /// The settings do not check, or a secret is missing.
     fn open(&self, settings: &Map<String, Value>, secrets: &Secrets) -> Result<Opened, Vec<SettingProblem>>;
 
+    /// Ports that answer what can be said before anything is sent, and send nothing: for playing what was recorded. `schema`
+    /// and `sender` are what the connection had.
+    fn offline(&self, _schema: Option<&str>, _sender: Option<&str>) -> Opened {
+        Opened::default()
+    }
+
     /// Looks whether the connection works, within `limit`, and explains.
     async fn test(&self, settings: &Map<String, Value>, secrets: &Secrets, limit: Duration) -> Vec<Finding>;
+
+    /// The capabilities that its connections serve.
+    fn serves(&self) -> &'static [Capability];
+
+    /// The trigger it has, if it can start runs.
+    fn trigger(&self) -> Option<TriggerWord> {
+        None
+    }
+
+    /// Checks what a manifest says of a trigger on one of its connections, beside name, kind, component and connection,
+    /// without touching the network.
+    ///
+    /// # Errors
+    ///
+    /// Every problem found.
+    fn check_trigger(&self, _trigger: &Map<String, Value>) -> Result<(), Vec<SettingProblem>> {
+        let problem = format!("a connection of kind `{}` starts no runs", self.kind());
+        Err(vec![SettingProblem { key: "kind".into(), problem }])
+    }
+
+    /// What listens on a connection for a trigger. Connects when it is run.
+    ///
+    /// # Errors
+    ///
+    /// The settings of either do not check, or a secret is missing.
+    fn source(
+        &self,
+        _settings: &Map<String, Value>,
+        _secrets: &Secrets,
+        trigger: &Map<String, Value>,
+    ) -> Result<Arc<dyn Source>, Vec<SettingProblem>> {
+        Err(self.check_trigger(trigger).err().unwrap_or_default())
+    }
 }

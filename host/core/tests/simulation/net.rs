@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use jackfield_core::ids::RunId;
 use jackfield_core::lock::locked;
+use jackfield_core::grant::Capability;
 use jackfield_core::ports::connector::{Connector, Finding, Opened, Secrets, SettingProblem};
 use jackfield_core::ports::http::{HopCheck, Http, HttpFailure, HttpRequest, HttpResponse};
 use serde_json::{Map, Value};
@@ -100,6 +101,9 @@ impl Connector for Plug {
     fn kind(&self) -> &'static str {
         "http"
     }
+    fn serves(&self) -> &'static [Capability] {
+        &[Capability::Http]
+    }
     fn check(&self, _: &Map<String, Value>) -> Result<(), Vec<SettingProblem>> {
         Ok(())
     }
@@ -108,7 +112,7 @@ impl Connector for Plug {
     }
     fn open(&self, settings: &Map<String, Value>, _: &Secrets) -> Result<Opened, Vec<SettingProblem>> {
         let keyed = settings.get("keyed").and_then(Value::as_bool).unwrap_or_default();
-        Ok(Opened { http: Some(self.wire(keyed)) })
+        Ok(Opened { http: Some(self.wire(keyed)), ..Opened::default() })
     }
     async fn test(&self, _: &Map<String, Value>, _: &Secrets, _: Duration) -> Vec<Finding> {
         vec![]

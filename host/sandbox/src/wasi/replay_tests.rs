@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use jackfield_core::artifact::Digest;
 use jackfield_core::clock::{Clock as _, SystemClock};
-use jackfield_core::grant::{Grants, HttpGrant, HttpTarget};
+use jackfield_core::grant::{Capability, Grants, HttpGrant, HttpTarget};
 use jackfield_core::hatch::testing::{self, Rig, RigOptions};
 use jackfield_core::ids::RunId;
 use jackfield_core::journal::{Cut, Record, decode};
@@ -90,6 +90,9 @@ impl Connector for FarConnector {
     fn kind(&self) -> &'static str {
         "http"
     }
+    fn serves(&self) -> &'static [Capability] {
+        &[Capability::Http]
+    }
     fn check(&self, _: &Map<String, Value>) -> Result<(), Vec<SettingProblem>> {
         Ok(())
     }
@@ -98,7 +101,7 @@ impl Connector for FarConnector {
     }
     fn open(&self, _: &Map<String, Value>, _: &Secrets) -> Result<Opened, Vec<SettingProblem>> {
         let base = "http://api.test/".parse().expect("a URL");
-        Ok(Opened { http: Some(Arc::new(FarHttp(Arc::clone(&self.0), base))) })
+        Ok(Opened { http: Some(Arc::new(FarHttp(Arc::clone(&self.0), base))), ..Opened::default() })
     }
     async fn test(&self, _: &Map<String, Value>, _: &Secrets, _: Duration) -> Vec<Finding> {
         vec![]

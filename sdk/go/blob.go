@@ -42,7 +42,8 @@ type Object struct {
 
 // Stat gives what is known of an object; nil if there is none.
 //
-// It fails with [AccessDenied] if the manifest does not grant the name, with [Invalid] if it is not one.
+// It fails with [AccessDenied] if the manifest does not grant the name, with [Invalid] if it is not one, with [Refused]
+// if the storage does not do it: the bucket is not there, or the credential may not.
 func (Storage) Stat(ctx context.Context, connection, name string) (*ObjectInfo, error) {
 	if err := ready(ctx, connection, name); err != nil {
 		return nil, err

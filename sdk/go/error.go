@@ -39,7 +39,7 @@ const (
 	Conflict Kind = "conflict"
 	// Database means that the database refused the statement; see [Error.Code].
 	Database Kind = "database"
-	// Refused means that the broker or the mail server refused it, and will refuse it again.
+	// Refused means that the broker, the storage or the mail server refused it, and will refuse it again.
 	Refused Kind = "refused"
 	// HTTPStatus means that the other side answered with [Error.Status]; see [Response.ErrorForStatus].
 	HTTPStatus Kind = "http-status"

@@ -79,6 +79,8 @@ func refusedBlob(refused blob.Error) *refusal {
 		return &refusal{kind: AccessDenied, text: refused.AccessDenied()}
 	case blob.ErrorInvalid:
 		return &refusal{kind: Invalid, text: refused.Invalid()}
+	case blob.ErrorRefused:
+		return &refusal{kind: Refused, text: refused.Refused()}
 	case blob.ErrorUnavailable:
 		return &refusal{kind: Unavailable, text: refused.Unavailable()}
 	default:

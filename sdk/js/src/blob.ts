@@ -32,6 +32,8 @@ export interface PutOptions {
 /**
  * Named objects in storage connections of the manifest: a directory, S3 and so on. An object is written and read as a
  * whole, or read in parts; a call carries at most 4 MiB, unless the manifest says otherwise.
+ *
+ * A storage whose bucket is not there, or whose credential may not, is `Refused`.
  */
 export class Blob {
   /** What is known of an object, or undefined if there is none. */

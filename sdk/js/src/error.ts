@@ -106,7 +106,7 @@ export class Conflict extends Failure {
   }
 }
 
-/** The broker or the mail server refused it, and will refuse it again. */
+/** The broker, the storage or the mail server refused it, and will refuse it again. */
 export class Refused extends Failure {
   constructor(message: string, options?: FailureOptions) {
     super(message, options, "refused", false);

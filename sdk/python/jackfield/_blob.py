@@ -35,6 +35,8 @@ class ObjectInfo:
 class Blob:
     """Named objects in storage connections of the manifest: a directory, S3 and so on. An object is written and read
     as a whole, or read in parts; a call carries at most 4 MiB, unless the manifest says otherwise.
+
+    A storage whose bucket is not there, or whose credential may not, raises `Refused`.
     """
 
     def stat(self, connection: str, name: str) -> ObjectInfo | None:

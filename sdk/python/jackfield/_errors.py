@@ -119,7 +119,7 @@ class Conflict(Failure):
 
 
 class Refused(Failure):
-    """The broker or the mail server refused it, and will refuse it again."""
+    """The broker, the storage or the mail server refused it, and will refuse it again."""
 
     kind = "refused"
     tried_again = False

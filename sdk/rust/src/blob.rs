@@ -31,7 +31,8 @@ impl Blob {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::AccessDenied`] if the manifest does not grant the name, [`ErrorKind::Invalid`] if it is not one.
+    /// [`ErrorKind::AccessDenied`] if the manifest does not grant the name, [`ErrorKind::Invalid`] if it is not one,
+    /// [`ErrorKind::Refused`] if the storage does not do it: the bucket is not there, or the credential may not.
     #[track_caller]
     pub fn stat(&self, connection: &str, name: &str) -> Result<Option<ObjectInfo>> {
         match host::stat(connection, name) {
@@ -216,6 +217,7 @@ fn failed(error: host::Error) -> Error {
     let (kind, text) = match error {
         host::Error::AccessDenied(text) => (ErrorKind::AccessDenied, text),
         host::Error::Invalid(text) => (ErrorKind::Invalid, text),
+        host::Error::Refused(text) => (ErrorKind::Refused, text),
         host::Error::Unavailable(text) => (ErrorKind::Unavailable, text),
         host::Error::TooLarge(text) => (ErrorKind::TooLarge, text),
     };
@@ -247,6 +249,7 @@ mod tests {
     #[test]
     fn every_refusal_keeps_its_kind() {
         assert_eq!(failed(host::Error::Invalid("x".into())).kind(), ErrorKind::Invalid);
+        assert_eq!(failed(host::Error::Refused("no bucket".into())).kind(), ErrorKind::Refused);
         assert!(!failed(host::Error::TooLarge("x".into())).is_retryable());
         assert!(failed(host::Error::Unavailable("x".into())).is_retryable());
     }

@@ -37,7 +37,7 @@ pub enum ErrorKind {
     Conflict,
     /// The database refused the statement; see [`Error::code`].
     Database,
-    /// The broker or the mail server refused it, and will refuse it again.
+    /// The broker, the storage or the mail server refused it, and will refuse it again.
     Refused,
     /// The other side answered with this status; see [`crate::http::Response::error_for_status`].
     Status(u16),

@@ -25,7 +25,7 @@ declare module 'jackfield:plugin/blob@0.1.0' {
   /**
    * Why a call failed.
    */
-  export type Error = ErrorAccessDenied | ErrorInvalid | ErrorUnavailable | ErrorTooLarge;
+  export type Error = ErrorAccessDenied | ErrorInvalid | ErrorRefused | ErrorUnavailable | ErrorTooLarge;
   /**
    * The manifest does not grant this name. The text is the line to add.
    */
@@ -38,6 +38,14 @@ declare module 'jackfield:plugin/blob@0.1.0' {
    */
   export interface ErrorInvalid {
     tag: 'invalid',
+    val: string,
+  }
+  /**
+   * The storage does not do it: the bucket is not there, or the
+   * connection's credential may not.
+   */
+  export interface ErrorRefused {
+    tag: 'refused',
     val: string,
   }
   /**

@@ -19,10 +19,13 @@ const (
 	ErrorAccessDenied uint8 = 0
 	// The name or the range is not valid.
 	ErrorInvalid uint8 = 1
+	// The storage does not do it: the bucket is not there, or the
+	// connection's credential may not.
+	ErrorRefused uint8 = 2
 	// The storage cannot be reached.
-	ErrorUnavailable uint8 = 2
+	ErrorUnavailable uint8 = 3
 	// More than a call can carry.
-	ErrorTooLarge uint8 = 3
+	ErrorTooLarge uint8 = 4
 )
 
 // Why a call failed.
@@ -47,6 +50,12 @@ func (self Error) Invalid() string {
 	}
 	return self.value.(string)
 }
+func (self Error) Refused() string {
+	if self.tag != ErrorRefused {
+		panic("tag mismatch")
+	}
+	return self.value.(string)
+}
 func (self Error) Unavailable() string {
 	if self.tag != ErrorUnavailable {
 		panic("tag mismatch")
@@ -65,6 +74,9 @@ func MakeErrorAccessDenied(value string) Error {
 }
 func MakeErrorInvalid(value string) Error {
 	return Error{ErrorInvalid, value}
+}
+func MakeErrorRefused(value string) Error {
+	return Error{ErrorRefused, value}
 }
 func MakeErrorUnavailable(value string) Error {
 	return Error{ErrorUnavailable, value}
@@ -124,7 +136,7 @@ func Stat(connection string, name string) witTypes.Result[witTypes.Option[Object
 	utf80 := unsafe.Pointer(unsafe.StringData(name))
 	pinner.Pin(utf80)
 	wasm_import_stat(uintptr(utf8), uint32(len(connection)), uintptr(utf80), uint32(len(name)), returnArea)
-	var result11 witTypes.Result[witTypes.Option[ObjectInfo], Error]
+	var result12 witTypes.Result[witTypes.Option[ObjectInfo], Error]
 	switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 0))) {
 	case 0:
 		var option6 witTypes.Option[ObjectInfo]
@@ -162,7 +174,7 @@ func Stat(connection string, name string) witTypes.Result[witTypes.Option[Object
 			panic("unreachable")
 		}
 
-		result11 = witTypes.Ok[witTypes.Option[ObjectInfo], Error](option6)
+		result12 = witTypes.Ok[witTypes.Option[ObjectInfo], Error](option6)
 	case 1:
 		var variant Error
 		switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 8))) {
@@ -179,23 +191,28 @@ func Stat(connection string, name string) witTypes.Result[witTypes.Option[Object
 		case 2:
 			value9 := unsafe.String((*uint8)(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (8 + 1*4)))))), *(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (8 + 2*4))))
 
-			variant = MakeErrorUnavailable(value9)
+			variant = MakeErrorRefused(value9)
 
 		case 3:
 			value10 := unsafe.String((*uint8)(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (8 + 1*4)))))), *(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (8 + 2*4))))
 
-			variant = MakeErrorTooLarge(value10)
+			variant = MakeErrorUnavailable(value10)
+
+		case 4:
+			value11 := unsafe.String((*uint8)(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (8 + 1*4)))))), *(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (8 + 2*4))))
+
+			variant = MakeErrorTooLarge(value11)
 
 		default:
 			panic("unreachable")
 		}
 
-		result11 = witTypes.Err[witTypes.Option[ObjectInfo], Error](variant)
+		result12 = witTypes.Err[witTypes.Option[ObjectInfo], Error](variant)
 	default:
 		panic("unreachable")
 	}
-	result12 := result11
-	return result12
+	result13 := result12
+	return result13
 
 }
 
@@ -265,12 +282,17 @@ func Get(connection string, name string, range_ witTypes.Option[Range]) witTypes
 		case 2:
 			value6 := unsafe.String((*uint8)(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (2 * 4)))))), *(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (3 * 4))))
 
-			variant = MakeErrorUnavailable(value6)
+			variant = MakeErrorRefused(value6)
 
 		case 3:
 			value7 := unsafe.String((*uint8)(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (2 * 4)))))), *(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (3 * 4))))
 
-			variant = MakeErrorTooLarge(value7)
+			variant = MakeErrorUnavailable(value7)
+
+		case 4:
+			value8 := unsafe.String((*uint8)(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (2 * 4)))))), *(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (3 * 4))))
+
+			variant = MakeErrorTooLarge(value8)
 
 		default:
 			panic("unreachable")
@@ -280,8 +302,8 @@ func Get(connection string, name string, range_ witTypes.Option[Range]) witTypes
 	default:
 		panic("unreachable")
 	}
-	result8 := result
-	return result8
+	result9 := result
+	return result9
 
 }
 
@@ -338,12 +360,12 @@ func Put(connection string, object Object) witTypes.Result[string, Error] {
 	data := unsafe.Pointer(unsafe.SliceData((object).Data))
 	pinner.Pin(data)
 	wasm_import_put(uintptr(utf8), uint32(len(connection)), uintptr(utf80), uint32(len((object).Name)), option, option2, option3, uintptr(result), length, uintptr(data), uint32(len((object).Data)), returnArea)
-	var result10 witTypes.Result[string, Error]
+	var result11 witTypes.Result[string, Error]
 	switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 0))) {
 	case 0:
 		value := unsafe.String((*uint8)(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 4))))), *(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (2 * 4))))
 
-		result10 = witTypes.Ok[string, Error](value)
+		result11 = witTypes.Ok[string, Error](value)
 	case 1:
 		var variant Error
 		switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 4))) {
@@ -360,23 +382,28 @@ func Put(connection string, object Object) witTypes.Result[string, Error] {
 		case 2:
 			value8 := unsafe.String((*uint8)(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (2 * 4)))))), *(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (3 * 4))))
 
-			variant = MakeErrorUnavailable(value8)
+			variant = MakeErrorRefused(value8)
 
 		case 3:
 			value9 := unsafe.String((*uint8)(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (2 * 4)))))), *(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (3 * 4))))
 
-			variant = MakeErrorTooLarge(value9)
+			variant = MakeErrorUnavailable(value9)
+
+		case 4:
+			value10 := unsafe.String((*uint8)(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (2 * 4)))))), *(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (3 * 4))))
+
+			variant = MakeErrorTooLarge(value10)
 
 		default:
 			panic("unreachable")
 		}
 
-		result10 = witTypes.Err[string, Error](variant)
+		result11 = witTypes.Err[string, Error](variant)
 	default:
 		panic("unreachable")
 	}
-	result11 := result10
-	return result11
+	result12 := result11
+	return result12
 
 }
 
@@ -416,12 +443,17 @@ func Remove(connection string, name string) witTypes.Result[witTypes.Unit, Error
 		case 2:
 			value2 := unsafe.String((*uint8)(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (2 * 4)))))), *(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (3 * 4))))
 
-			variant = MakeErrorUnavailable(value2)
+			variant = MakeErrorRefused(value2)
 
 		case 3:
 			value3 := unsafe.String((*uint8)(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (2 * 4)))))), *(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (3 * 4))))
 
-			variant = MakeErrorTooLarge(value3)
+			variant = MakeErrorUnavailable(value3)
+
+		case 4:
+			value4 := unsafe.String((*uint8)(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (2 * 4)))))), *(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (3 * 4))))
+
+			variant = MakeErrorTooLarge(value4)
 
 		default:
 			panic("unreachable")
@@ -431,8 +463,8 @@ func Remove(connection string, name string) witTypes.Result[witTypes.Unit, Error
 	default:
 		panic("unreachable")
 	}
-	result4 := result
-	return result4
+	result5 := result
+	return result5
 
 }
 
@@ -471,7 +503,7 @@ func ListObjects(connection string, prefix string, cursor witTypes.Option[string
 		panic("unreachable")
 	}
 	wasm_import_list_objects(uintptr(utf8), uint32(len(connection)), uintptr(utf80), uint32(len(prefix)), option, option2, option3, int32(limit), returnArea)
-	var result17 witTypes.Result[Page, Error]
+	var result18 witTypes.Result[Page, Error]
 	switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 0))) {
 	case 0:
 		result10 := make([]ObjectInfo, 0, *(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (2 * 4))))
@@ -517,7 +549,7 @@ func ListObjects(connection string, prefix string, cursor witTypes.Option[string
 			panic("unreachable")
 		}
 
-		result17 = witTypes.Ok[Page, Error](Page{Objects: result10, Next: option12})
+		result18 = witTypes.Ok[Page, Error](Page{Objects: result10, Next: option12})
 	case 1:
 		var variant Error
 		switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 4))) {
@@ -534,22 +566,27 @@ func ListObjects(connection string, prefix string, cursor witTypes.Option[string
 		case 2:
 			value15 := unsafe.String((*uint8)(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (2 * 4)))))), *(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (3 * 4))))
 
-			variant = MakeErrorUnavailable(value15)
+			variant = MakeErrorRefused(value15)
 
 		case 3:
 			value16 := unsafe.String((*uint8)(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (2 * 4)))))), *(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (3 * 4))))
 
-			variant = MakeErrorTooLarge(value16)
+			variant = MakeErrorUnavailable(value16)
+
+		case 4:
+			value17 := unsafe.String((*uint8)(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (2 * 4)))))), *(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (3 * 4))))
+
+			variant = MakeErrorTooLarge(value17)
 
 		default:
 			panic("unreachable")
 		}
 
-		result17 = witTypes.Err[Page, Error](variant)
+		result18 = witTypes.Err[Page, Error](variant)
 	default:
 		panic("unreachable")
 	}
-	result18 := result17
-	return result18
+	result19 := result18
+	return result19
 
 }

@@ -30,6 +30,7 @@ export { log, type LogAttributes } from "./log.ts";
 export { type Message, type MessageOptions, type MessageRequestOptions, Messaging, Reply } from "./messaging.ts";
 export { type Answer, Output, output, type OutputOptions } from "./output.ts";
 export type { Parser } from "./parse.ts";
+export { soap, SoapAnswer, type SoapCall, SoapFault, xmlElement, type XmlValue } from "./soap.ts";
 export {
   type Change,
   type Column,

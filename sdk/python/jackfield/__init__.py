@@ -60,6 +60,7 @@ from ._kv import Batch, Entry, Kv
 from ._messaging import Message, Messaging, Reply
 from ._output import Output
 from ._rt import handler
+from ._soap import SoapAnswer, SoapFault, soap, xml_element
 from ._sql import Change, Column, Sql, SqlBatch, Table
 
 __all__ = [
@@ -96,6 +97,8 @@ __all__ = [
     "Reply",
     "Response",
     "RunInfo",
+    "SoapAnswer",
+    "SoapFault",
     "Sql",
     "SqlBatch",
     "Table",
@@ -103,4 +106,6 @@ __all__ = [
     "TooLarge",
     "Unavailable",
     "handler",
+    "soap",
+    "xml_element",
 ]

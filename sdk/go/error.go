@@ -41,6 +41,8 @@ const (
 	Database Kind = "database"
 	// Refused means that the broker, the storage or the mail server refused it, and will refuse it again.
 	Refused Kind = "refused"
+	// SOAPFault means that a SOAP service said that it failed; see [Error.Fault].
+	SOAPFault Kind = "soap-fault"
 	// HTTPStatus means that the other side answered with [Error.Status]; see [Response.ErrorForStatus].
 	HTTPStatus Kind = "http-status"
 )
@@ -51,7 +53,7 @@ func (k Kind) Error() string { return string(k) }
 // retryable says whether an error of this kind is worth another attempt, unless somebody says otherwise.
 func (k Kind) retryable() bool {
 	switch k {
-	case Rejected, AccessDenied, Invalid, TooLarge, Refused, Database:
+	case Rejected, AccessDenied, Invalid, TooLarge, Refused, Database, SOAPFault:
 		return false
 	}
 	return true
@@ -74,6 +76,7 @@ type Error struct {
 	message    string
 	status     int
 	code       string
+	fault      *Fault
 	retryable  bool
 	retryAfter time.Duration
 	cause      error
@@ -182,6 +185,9 @@ func (e *Error) Status() int { return e.status }
 
 // Code is the database's SQLSTATE, such as 23505 for a value that must be unique; "" if that is not what went wrong.
 func (e *Error) Code() string { return e.code }
+
+// Fault is what a SOAP service said; nil if that is not what went wrong.
+func (e *Error) Fault() *Fault { return e.fault }
 
 // IsRetryable says whether a later attempt may succeed.
 func (e *Error) IsRetryable() bool { return e.retryable }

@@ -55,7 +55,7 @@ from ._errors import (
 )
 from ._event import Attributes, Event
 from ._events import Draft, Events
-from ._http import Http, Response
+from ._http import Http, Part, Response
 from ._kv import Batch, Entry, Kv
 from ._messaging import Message, Messaging, Reply
 from ._output import Output
@@ -91,6 +91,7 @@ __all__ = [
     "Messaging",
     "ObjectInfo",
     "Output",
+    "Part",
     "Quota",
     "Refused",
     "Rejected",

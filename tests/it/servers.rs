@@ -98,7 +98,13 @@ async fn kafka_keeps_its_records_and_shows_them() {
     let topic = kafka.topic(3).await;
     assert_eq!(kafka.ends(&topic).await, [0, 0, 0]);
     assert_eq!(kafka.records(&topic).await, []);
-    kafka.produce(&topic, &[("a", "1"), ("b", "2"), ("c", "3"), ("a", "4")]).await;
+    let (_, right, wrong) = tokio::join!(
+        kafka.produce(&topic, &[("a", "1"), ("b", "2"), ("c", "3"), ("a", "4")]),
+        kafka.login("SCRAM-SHA-256", PASSWORD),
+        kafka.login("PLAIN", WRONG_PASSWORD),
+    );
+    assert_eq!(right, Ok(()));
+    assert!(wrong.as_ref().is_err_and(|said| said.contains("SaslAuthenticationException")), "{wrong:?}");
     assert!(trusts(kafka.tls_address(), &[]).await);
 
     kafka.kill().await;

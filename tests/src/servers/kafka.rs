@@ -12,7 +12,7 @@ use base64::Engine as _;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::OnceCell;
 
-use super::process::tool;
+use super::process::{tool, try_tool};
 use super::server::{Kind, PASSWORD, Server, USER, fresh_name};
 use super::{kafka_wire as wire, ports, tls};
 use crate::{env, wait};
@@ -55,6 +55,7 @@ pub struct Record {
 
 const CONSOLE_CONSUMER: &str = "org.apache.kafka.tools.consumer.ConsoleConsumer";
 const CONSOLE_PRODUCER: &str = "org.apache.kafka.tools.ConsoleProducer";
+const TOPIC_COMMAND: &str = "org.apache.kafka.tools.TopicCommand";
 /// Between the columns and after the lines of what the consumer prints, and for what is not there: no text has them.
 const COLUMN: char = '\u{1f}';
 const LINE: char = '\u{1e}';
@@ -220,6 +221,33 @@ impl Kafka {
         let separator = format!("key.separator={COLUMN}");
         let arguments = ["--topic", topic, "--reader-property", "parse.key=true", "--reader-property", &separator];
         self.tool(CONSOLE_PRODUCER, &arguments, &lines).await;
+    }
+
+    /// Logs in over TLS as [`USER`], by the broker's own client. Takes a second or two.
+    ///
+    /// # Errors
+    ///
+    /// What the client said when it was refused.
+    pub async fn login(&self, mechanism: &str, password: &str) -> Result<(), String> {
+        let module = match mechanism {
+            "PLAIN" => "plain.PlainLoginModule",
+            _ => "scram.ScramLoginModule",
+        };
+        let settings = format!(
+            "\
+security.protocol=SASL_SSL
+ssl.truststore.type=PEM
+ssl.truststore.location={}
+sasl.mechanism={mechanism}
+sasl.jaas.config=org.apache.kafka.common.security.{module} required username=\"{USER}\" password=\"{password}\";
+",
+            tls::files().ca_file.display()
+        );
+        let file = self.folder().join(fresh_name("client-"));
+        fs::write(&file, settings).expect("one's own folder can be written to");
+        let mut command = java(TOPIC_COMMAND);
+        command.args(["--list", "--bootstrap-server", &self.tls_address().to_string(), "--command-config"]).arg(file);
+        try_tool(self.folder(), command, b"").await.map(drop)
     }
 
     /// Runs one of the broker's own tools against it, and gives what it printed.

@@ -162,6 +162,11 @@ fn stopped_family(first: Pid) -> Vec<Pid> {
     while next < found.len() {
         let pid = found[next];
         let _ = rustix::process::kill_process(pid, Signal::STOP);
+        // One that is forking just now ends that first, and its child would not be seen.
+        let begun = Instant::now();
+        while !has_stopped(pid) && begun.elapsed() < Duration::from_secs(5) {
+            std::thread::sleep(Duration::from_micros(200));
+        }
         let threads = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
         for thread in threads {
             let children = fs::read_to_string(thread.path().join("children")).unwrap_or_default();
@@ -171,6 +176,14 @@ fn stopped_family(first: Pid) -> Vec<Pid> {
         next += 1;
     }
     found
+}
+
+/// Whether a process is stopped or gone.
+fn has_stopped(pid: Pid) -> bool {
+    let status = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    // Its state follows its name, which is in parentheses and may hold some.
+    let state = status.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next());
+    state.is_none_or(|state| matches!(state, 'T' | 't' | 'Z' | 'X'))
 }
 
 /// Gives a command what a server or its tools may see of the test's surroundings: next to nothing.
@@ -184,14 +197,19 @@ pub(super) fn surround(command: &mut Command, folder: &Path) {
 /// # Panics
 ///
 /// It failed; the message has what it said.
-pub(super) async fn tool(folder: &Path, mut command: Command, input: &[u8]) -> String {
-    let said = format!("{command:?}");
+pub(super) async fn tool(folder: &Path, command: Command, input: &[u8]) -> String {
+    try_tool(folder, command, input).await.unwrap_or_else(|said| panic!("{said}"))
+}
+
+/// The same of a tool that may fail; then what it said.
+pub(super) async fn try_tool(folder: &Path, mut command: Command, input: &[u8]) -> Result<String, String> {
+    let line = format!("{command:?}");
     surround(&mut command, folder);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = tokio::process::Command::from(command)
         .kill_on_drop(true)
         .spawn()
-        .unwrap_or_else(|e| panic!("{said}: {e}; scripts/tools-servers installs what is missing"));
+        .unwrap_or_else(|e| panic!("{line}: {e}; scripts/tools-servers installs what is missing"));
     let mut pipe = child.stdin.take().expect("the pipe was asked for");
     let write = async move {
         // A tool that ends early does not read all; how it ended tells more.
@@ -199,8 +217,7 @@ pub(super) async fn tool(folder: &Path, mut command: Command, input: &[u8]) -> S
     };
     let both = async { tokio::join!(write, child.wait_with_output()).1 };
     let output = tokio::time::timeout(wait::LONG, both).await;
-    let output = output.unwrap_or_else(|_| panic!("{said} does not end")).expect("a child can be waited for");
+    let output = output.unwrap_or_else(|_| panic!("{line} does not end")).expect("a child can be waited for");
     let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success(), "{said}: {}\n{out}\n{err}", output.status);
-    out.into_owned()
+    if output.status.success() { Ok(out.into_owned()) } else { Err(format!("{line}: {}\n{out}\n{err}", output.status)) }
 }

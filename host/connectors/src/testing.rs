@@ -28,6 +28,8 @@ pub(crate) struct TestSink {
     listening: watch::Sender<usize>,
     /// While true, nothing is accepted.
     full: watch::Sender<bool>,
+    /// While true, what is accepted is kept, and nobody is told.
+    silent: watch::Sender<bool>,
     /// How many calls wait because it is full.
     waiting: watch::Sender<usize>,
 }
@@ -43,6 +45,7 @@ impl TestSink {
             lag: AtomicU64::new(0),
             listening: watch::Sender::new(0),
             full: watch::Sender::new(false),
+            silent: watch::Sender::new(false),
             waiting: watch::Sender::new(0),
         })
     }
@@ -50,6 +53,11 @@ impl TestSink {
     /// Says whether it makes whoever has something wait.
     pub(crate) fn set_full(&self, full: bool) {
         self.full.send_replace(full);
+    }
+
+    /// Says whether it keeps what it is given and does not answer: whoever asked dies in between.
+    pub(crate) fn set_silent(&self, silent: bool) {
+        self.silent.send_replace(silent);
     }
 
     /// Everything that was accepted, in order, again and again if so.
@@ -133,6 +141,7 @@ impl Sink for TestSink {
             *self.cursor.lock().unwrap() = cursor;
         }
         self.count.send_modify(|count| *count += n);
+        self.silent.subscribe().wait_for(|silent| !*silent).await.map_err(|_| SinkError::Stopped)?;
         Ok(())
     }
 

@@ -4,14 +4,16 @@
 //! Not here: anything of one broker's protocol.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use jackfield_core::breaker;
 use jackfield_core::clock::{Clock, SystemClock, Timestamp};
 use jackfield_core::event::Attributes;
-use jackfield_core::ports::connector::{Finding, Secrets, SettingProblem};
-use jackfield_core::ports::messaging::Message;
-use jackfield_core::ports::outward::Failure;
+use jackfield_core::ports::connector::{self, Finding, Secrets, SettingProblem};
+use jackfield_core::ports::messaging::{Message, Messaging, MessagingCall};
+use jackfield_core::ports::outward::{Failure, Sending};
 use rustls_pki_types::CertificateDer;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value};
@@ -48,6 +50,25 @@ const MOST_HEADER_BYTES: usize = 64 * 1024;
 
 /// Certificates that end sooner are reported as a problem.
 const WARN_DAYS: u64 = 14;
+
+/// A connection while a recording is played: every answer is in the recording.
+pub(crate) fn offline() -> connector::Opened {
+    connector::Opened { messaging: Some(Arc::new(Offline)), ..connector::Opened::default() }
+}
+
+struct Offline;
+
+#[async_trait]
+impl Messaging for Offline {
+    fn timeout(&self) -> Duration {
+        Duration::from_secs(30)
+    }
+
+    /// Never reached: the journal of a playback is closed.
+    async fn run(&self, _: &MessagingCall, _: &Sending) -> Result<Option<Message>, Failure> {
+        Err(Failure::NotExecuted("nothing is sent while a recording is played".into()))
+    }
+}
 
 /// An opened secret, and the name it goes by: only the name is shown.
 #[derive(Clone)]

@@ -28,6 +28,7 @@ use self::publish::Link;
 use self::session::{Credential, Dialer};
 use self::settings::{Listening, Settings};
 use self::stream::StreamSource;
+use crate::broker;
 use crate::network::Network;
 
 /// The connector of kind `nats`.
@@ -71,6 +72,10 @@ impl Connector for NatsConnector {
     fn open(&self, settings: &Map<String, Value>, secrets: &Secrets) -> Result<Opened, Vec<SettingProblem>> {
         let link = Link::new(self.dialer(settings, secrets)?);
         Ok(Opened { messaging: Some(Arc::new(link)), ..Opened::default() })
+    }
+
+    fn offline(&self, _schema: Option<&str>, _sender: Option<&str>) -> Opened {
+        broker::offline()
     }
 
     async fn test(&self, settings: &Map<String, Value>, secrets: &Secrets, limit: Duration) -> Vec<Finding> {

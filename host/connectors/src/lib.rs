@@ -9,12 +9,16 @@ use std::sync::Arc;
 use jackfield_core::ports::connector::Connector;
 
 pub mod address;
+mod broker;
 mod dial;
 pub mod http;
+pub mod nats;
 mod network;
 mod settings;
 mod tls;
 
+#[cfg(test)]
+mod testing;
 #[cfg(test)]
 mod tests;
 
@@ -37,7 +41,10 @@ pub struct Surroundings {
 type Make = fn(&Surroundings) -> Arc<dyn Connector>;
 
 /// One line per kind of outside system. This is the whole list.
-const ALL: &[Make] = &[|around| Arc::new(http::HttpConnector::new(&around.network))];
+const ALL: &[Make] = &[
+    |around| Arc::new(http::HttpConnector::new(&around.network)),
+    |around| Arc::new(nats::NatsConnector::new(&around.network)),
+];
 
 /// One connector of every kind.
 #[must_use]

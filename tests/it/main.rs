@@ -26,6 +26,7 @@ mod polyglot_durability;
 mod replay;
 mod retries;
 mod schedules;
+mod servers;
 mod source_lines;
 mod standard_http;
 mod upgrade;

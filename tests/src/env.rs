@@ -40,6 +40,26 @@ pub fn host_binary() -> PathBuf {
     })
 }
 
+/// The folder of the tools that `scripts/` installs, and shares between clones.
+#[must_use]
+pub fn tools() -> PathBuf {
+    let cache = variable("XDG_CACHE_HOME").map(PathBuf::from);
+    let cache = cache.unwrap_or_else(|| Path::new(&variable("HOME").unwrap_or_default()).join(".cache"));
+    cache.join("jackfield/tools")
+}
+
+/// What `scripts/tools-servers` installs, such as `bin/nats-server`.
+///
+/// # Panics
+///
+/// It is not installed.
+#[must_use]
+pub fn server_tool(path: &str) -> PathBuf {
+    let file = tools().join(path);
+    assert!(file.exists(), "{} is missing: scripts/tools-servers installs it", file.display());
+    file
+}
+
 /// A program that was built beside this one, if it is there.
 ///
 /// # Panics

@@ -13,6 +13,7 @@ pub mod polyglot;
 pub mod probe;
 pub mod reference;
 pub mod scenario;
+pub mod servers;
 pub mod signing;
 pub mod stubs;
 pub mod wait;

@@ -12,6 +12,7 @@ pub mod address;
 mod dial;
 pub mod http;
 mod network;
+pub mod postgres;
 mod settings;
 mod tls;
 
@@ -35,7 +36,10 @@ pub struct Surroundings {
 type Make = fn(&Surroundings) -> Arc<dyn Connector>;
 
 /// One line per kind of outside system. This is the whole list.
-const ALL: &[Make] = &[|around| Arc::new(http::HttpConnector::new(&around.network))];
+const ALL: &[Make] = &[
+    |around| Arc::new(http::HttpConnector::new(&around.network)),
+    |around| Arc::new(postgres::PostgresConnector::new(&around.network)),
+];
 
 /// One connector of every kind.
 #[must_use]

@@ -30,6 +30,8 @@ pub struct Surroundings {
     /// The folders of this machine that connections may be about, with what is below them: none unless the host's
     /// configuration names some.
     pub folders: Vec<PathBuf>,
+    /// The host's own data folder: no connection is about it, or anything in it.
+    pub own_folder: Option<PathBuf>,
 }
 
 /// How one kind of connector is made.

@@ -112,7 +112,7 @@ pub struct TriggerDifference {
     /// Whether it came, went or differs.
     pub change: Change,
     /// Its kind, the one after if there are two.
-    pub kind: &'static str,
+    pub kind: String,
     /// What is set differently; for one that came, all of it.
     pub settings: Vec<Setting>,
 }
@@ -232,7 +232,7 @@ fn triggers(before: &[Trigger], after: &[Trigger]) -> Vec<TriggerDifference> {
         .into_iter()
         .filter_map(|name| {
             let (old, new) = (find(before, name), find(after, name));
-            let kind = new.as_ref().or(old.as_ref())?.kind.label();
+            let kind = new.as_ref().or(old.as_ref())?.kind.label().to_owned();
             if old == new {
                 return None;
             }

@@ -170,19 +170,24 @@ impl Grants {
     /// The connections that grants name, each once, by name.
     #[must_use]
     pub fn connections(&self) -> Vec<&ConnectionName> {
-        let http = self.http.iter().filter_map(|grant| match &grant.target {
-            HttpTarget::Connection(name) => Some(name),
-            HttpTarget::Url(_) => None,
-        });
-        let mut names: Vec<_> = http
-            .chain(self.sql.iter().map(|grant| &grant.connection))
-            .chain(self.messaging.iter().map(|grant| &grant.connection))
-            .chain(self.blob.iter().map(|grant| &grant.connection))
-            .chain(self.email.iter().map(|grant| &grant.connection))
-            .collect();
+        let mut names: Vec<_> = self.served().into_iter().map(|(name, _)| name).collect();
         names.sort();
         names.dedup();
         names
+    }
+
+    /// Each grant's connection, and the capability it has to serve.
+    #[must_use]
+    pub fn served(&self) -> Vec<(&ConnectionName, Capability)> {
+        let http = self.http.iter().filter_map(|grant| match &grant.target {
+            HttpTarget::Connection(name) => Some((name, Capability::Http)),
+            HttpTarget::Url(_) => None,
+        });
+        http.chain(self.sql.iter().map(|grant| (&grant.connection, Capability::Sql)))
+            .chain(self.messaging.iter().map(|grant| (&grant.connection, Capability::Messaging)))
+            .chain(self.blob.iter().map(|grant| (&grant.connection, Capability::Blob)))
+            .chain(self.email.iter().map(|grant| (&grant.connection, Capability::Email)))
+            .collect()
     }
 
     /// Whether `key` may be read, or written if `write`.

@@ -6,10 +6,15 @@
 //! folder's files. It knows no wasm and dials nothing.
 
 mod asked;
+mod blob;
 mod config;
+mod email;
 mod events;
 mod http;
 mod kv;
+mod messaging;
+mod outward;
+mod sql;
 #[cfg(any(test, feature = "test-support"))]
 pub mod testing;
 #[cfg(test)]
@@ -162,6 +167,14 @@ pub(crate) struct Parts {
     pub(crate) redactor: Redactor,
     pub(crate) shared_in_flight: Arc<Semaphore>,
     pub(crate) script: Option<Arc<Script>>,
+}
+
+/// A call on a connection, as it is hashed and kept.
+#[derive(Serialize)]
+struct On<'a, C> {
+    connection: &'a str,
+    #[serde(flatten)]
+    call: &'a C,
 }
 
 /// A call that was looked up and is to be made.
@@ -387,6 +400,15 @@ impl Hatch {
             sent_bytes: self.sent.load(Ordering::Relaxed),
             received_bytes: self.received.load(Ordering::Relaxed),
         }
+    }
+
+    /// Runs a call in a task of its own: it goes on, and is recorded, even if nobody waits for it any more.
+    async fn in_a_task<A: Send + 'static>(
+        &self,
+        call: impl Future<Output = Result<A, Stop>> + Send + 'static,
+    ) -> Result<A, Stop> {
+        let task = self.tasks.spawn(call);
+        task.await.unwrap_or_else(|panic| Err(self.end(Stop::HostFault(format!("the call's task ended: {panic}")))))
     }
 
     fn journal(&self) -> MutexGuard<'_, Journal> {

@@ -7,19 +7,22 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::sync::watch;
 
 use crate::clock::{Clock, Rng};
 use crate::event::{Event, Output};
 use crate::gauntlet::crash_point;
 use crate::ids::{ComponentName, RunId, Scope, TriggerName};
+use crate::limits::Limits;
 use crate::lock::locked;
 use crate::metrics::{Metrics, TriggerResult};
+use crate::ports::source::Heard;
 use crate::release::Component;
 use crate::run::{RunState, Target};
 use crate::schedule::Schedule;
 use crate::scheduler;
-use crate::store::queue::{Accepted, Needs, NewRun};
+use crate::store::queue::{Accepted, HeardRun, Needs, NewRun, SourceCursor};
 use crate::store::registry::Release;
 use crate::store::{Store, StoreError};
 
@@ -233,6 +236,70 @@ impl Intake {
         accepted.into_iter().next().ok_or_else(|| IntakeError::Unavailable("the store accepted nothing".into()))
     }
 
+    /// Stores what a trigger heard from another system, and where it goes on from. Durable when it answers. What is over
+    /// `limits.event` becomes a dead letter without its data.
+    ///
+    /// # Errors
+    ///
+    /// Nothing was stored, and the cursor is where it was.
+    pub async fn hear(
+        &self,
+        scope: &Scope,
+        trigger: &TriggerName,
+        heard: &[Heard],
+        cursor: Option<&str>,
+    ) -> Result<(), IntakeError> {
+        let release = self.releases.active(scope).ok_or(IntakeError::NotFound)?;
+        let found = release.version.manifest.triggers.iter().find(|t| t.name == *trigger);
+        let found = found.ok_or(IntakeError::NotFound)?;
+        let limit = self.event_bytes(scope, trigger);
+        let mut batch = Vec::with_capacity(heard.len());
+        for Heard { event, dedupe } in heard {
+            let bytes = event.data.len() as u64;
+            let unfit = (bytes > limit).then(|| {
+                format!(
+                    "the event has {bytes} bytes; the limit is {limit} (limits.event). It is at {} in {}, and was left there",
+                    event.id, event.source
+                )
+            });
+            let event = match &unfit {
+                Some(_) => Event { data: Bytes::new(), ..event.clone() },
+                None => event.clone(),
+            };
+            let run = self.new_run(scope, &release, &found.component, trigger, event, *dedupe);
+            batch.push(HeardRun { run: run.ok_or(IntakeError::NotFound)?, unfit });
+        }
+        let cursor = cursor.map(|cursor| SourceCursor {
+            scope: scope.clone(),
+            trigger: trigger.clone(),
+            cursor: cursor.to_owned(),
+        });
+        let accepted = self.store.accept_heard(batch, cursor).await;
+        crash_point("accept-after-commit");
+        self.count(scope, found.kind.label(), accepted.as_deref());
+        accepted.map(drop).map_err(IntakeError::from)
+    }
+
+    /// The last cursor of a trigger that hears from another system.
+    ///
+    /// # Errors
+    ///
+    /// The store did not answer.
+    pub async fn source_cursor(&self, scope: &Scope, trigger: &TriggerName) -> Result<Option<String>, IntakeError> {
+        Ok(self.store.source_cursor(scope, trigger).await?)
+    }
+
+    /// `limits.event` of the component that handles a trigger's events.
+    #[must_use]
+    pub fn event_bytes(&self, scope: &Scope, trigger: &TriggerName) -> u64 {
+        let usual = Limits::default().event_bytes;
+        let Some(release) = self.releases.active(scope) else { return usual };
+        let manifest = &release.version.manifest;
+        let found = manifest.triggers.iter().find(|found| found.name == *trigger);
+        let component = found.and_then(|found| manifest.components.get(&found.component));
+        component.map_or(usual, |component| component.limits.event_bytes)
+    }
+
     /// A run of this event that is due now; none if the version has no such component.
     pub(crate) fn new_run(
         &self,
@@ -270,7 +337,7 @@ impl Intake {
         release: &Release,
         component: &ComponentName,
         trigger: &TriggerName,
-        kind: &'static str,
+        kind: &str,
         batch: Vec<Incoming>,
     ) -> Result<Vec<Accepted>, IntakeError> {
         let manifest = &release.version.manifest;
@@ -286,7 +353,12 @@ impl Intake {
             .collect();
         let accepted = self.store.accept(runs).await;
         crash_point("accept-after-commit");
-        match &accepted {
+        self.count(scope, kind, accepted.as_deref());
+        Ok(accepted?)
+    }
+
+    fn count(&self, scope: &Scope, kind: &str, accepted: Result<&[Accepted], &StoreError>) {
+        match accepted {
             Ok(accepted) => {
                 for one in accepted {
                     let result = match one {
@@ -299,7 +371,6 @@ impl Intake {
             Err(StoreError::QueueFull(_)) => self.metrics.trigger(scope, kind, TriggerResult::QueueFull),
             Err(_) => self.metrics.trigger(scope, kind, TriggerResult::Refused),
         }
-        Ok(accepted?)
     }
 
     /// Waits until a run is final or parked; none if it is not within `limit`.

@@ -38,5 +38,6 @@ pub mod run;
 pub mod schedule;
 pub mod scheduler;
 pub mod seal;
+pub mod sources;
 pub mod store;
 pub mod words;

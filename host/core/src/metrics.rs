@@ -26,6 +26,7 @@ use crate::store::schedules::Skip;
 pub const OVERFLOW: &str = "overflow";
 
 const SCOPE: [&str; 2] = ["environment", "integration"];
+const SOURCE: [&str; 3] = ["environment", "integration", "trigger"];
 const CONNECTION: [&str; 2] = ["environment", "connection"];
 const COMPONENT: [&str; 3] = ["environment", "integration", "component"];
 
@@ -110,6 +111,10 @@ pub struct Metrics {
     schedule_skipped: Capped<IntCounterVec>,
     connection_breaker: Capped<IntGaugeVec>,
     connection_held: Capped<IntCounterVec>,
+    source_listening: Capped<IntGaugeVec>,
+    source_lag: Capped<IntGaugeVec>,
+    source_failures: Capped<IntCounterVec>,
+    source_lost: Capped<IntCounterVec>,
     log_lines_dropped: Capped<IntCounterVec>,
     build_info: IntGaugeVec,
     store_commits: IntCounter,
@@ -199,6 +204,24 @@ impl Metrics {
                 "Calls that a connection's breaker or pace sent back to the queue.",
                 &CONNECTION,
             )?,
+            source_listening: family.register(IntGaugeVec::new(
+                opts("source_listening", "Whether a trigger that hears from another system listens: 1 if it does."),
+                &SOURCE,
+            )?)?,
+            source_lag: family.register(IntGaugeVec::new(
+                opts("source_lag_messages", "Messages that wait on the other side of a trigger, where it says so."),
+                &SOURCE,
+            )?)?,
+            source_failures: family.counter(
+                "source_failures_total",
+                "Times that a trigger could not listen, or no longer.",
+                &["environment", "integration", "kind"],
+            )?,
+            source_lost: family.counter(
+                "source_lost_total",
+                "What a trigger heard and could not take, or knows that it missed.",
+                &["environment", "integration", "kind"],
+            )?,
             log_lines_dropped: family.counter(
                 "log_lines_dropped_total",
                 "Lines of guests' logs that were not kept.",
@@ -251,7 +274,7 @@ impl Metrics {
     }
 
     /// A trigger of this kind (see [`crate::release::TriggerKind::label`]) heard an event.
-    pub fn trigger(&self, scope: &Scope, kind: &'static str, result: TriggerResult) {
+    pub fn trigger(&self, scope: &Scope, kind: &str, result: TriggerResult) {
         self.trigger_events.with([scope.environment.as_str(), scope.integration.as_str(), kind, result.label()]).inc();
     }
 
@@ -275,6 +298,28 @@ impl Metrics {
     /// A connection sent a call back to the queue.
     pub fn connection_held(&self, environment: &EnvironmentName, connection: &ConnectionName) {
         self.connection_held.with([environment.as_str(), connection.as_str()]).inc();
+    }
+
+    /// Whether a trigger that hears from another system listens.
+    pub fn source_listening(&self, scope: &Scope, trigger: &str, listening: bool) {
+        let labels = [scope.environment.as_str(), scope.integration.as_str(), trigger];
+        self.source_listening.with(labels).set(listening.into());
+    }
+
+    /// How many messages wait on the other side of a trigger.
+    pub fn source_lag(&self, scope: &Scope, trigger: &str, messages: u64) {
+        let labels = [scope.environment.as_str(), scope.integration.as_str(), trigger];
+        self.source_lag.with(labels).set(i64::try_from(messages).unwrap_or(i64::MAX));
+    }
+
+    /// A trigger of this kind could not listen.
+    pub fn source_failed(&self, scope: &Scope, kind: &str) {
+        self.source_failures.with([scope.environment.as_str(), scope.integration.as_str(), kind]).inc();
+    }
+
+    /// A trigger of this kind lost something.
+    pub fn source_lost(&self, scope: &Scope, kind: &str) {
+        self.source_lost.with([scope.environment.as_str(), scope.integration.as_str(), kind]).inc();
     }
 
     /// Lines of an attempt's log were not kept.
@@ -474,7 +519,7 @@ mod tests {
     use prometheus::{Encoder as _, TextEncoder};
 
     /// Dashboards and alerts depend on these: a change here is a breaking change.
-    const NAMES: [&str; 24] = [
+    const NAMES: [&str; 28] = [
         "jackfield_attempt_duration_seconds histogram environment,integration,component",
         "jackfield_attempts_total counter environment,integration,component,outcome",
         "jackfield_build_info gauge version,engine",
@@ -496,6 +541,10 @@ mod tests {
         "jackfield_run_memory_bytes histogram environment,integration,component",
         "jackfield_runs_total counter environment,integration,component,state",
         "jackfield_schedule_skipped_total counter environment,integration,reason",
+        "jackfield_source_failures_total counter environment,integration,kind",
+        "jackfield_source_lag_messages gauge environment,integration,trigger",
+        "jackfield_source_listening gauge environment,integration,trigger",
+        "jackfield_source_lost_total counter environment,integration,kind",
         "jackfield_store_commits_total counter ",
         "jackfield_store_wal_bytes gauge ",
         "jackfield_trigger_events_total counter environment,integration,kind,result",
@@ -565,6 +614,10 @@ mod tests {
         metrics.emitted(&target, 3, 2, 1);
         metrics.connection_breaker(&target.environment, &"api".parse().unwrap(), Word::Open);
         metrics.connection_held(&target.environment, &"api".parse().unwrap());
+        metrics.source_listening(&target.scope(), "orders", true);
+        metrics.source_lag(&target.scope(), "orders", 3);
+        metrics.source_failed(&target.scope(), "kafka");
+        metrics.source_lost(&target.scope(), "kafka");
         metrics.log_lines_dropped(&target, 7);
         metrics.build_info("0.1.0", "wasmtime 48.0.8");
         metrics.store_commits(2);

@@ -11,24 +11,25 @@ use std::time::Duration;
 use hmac::{Hmac, KeyInit, Mac};
 use secrecy::{ExposeSecret, SecretString};
 use sha2::Sha256;
-use tokio::sync::{OnceCell, RwLock, Semaphore};
+use tokio::sync::{OnceCell, RwLock, Semaphore, watch};
 
 use crate::breaker;
 use crate::clock::{Clock, Rng, Timestamp};
 use crate::grant::Capability;
 use crate::hatch::{Hatch, Parts, RunInfo};
-use crate::ids::{ConnectionName, EnvironmentName, IntegrationName, RunId, Scope, SecretName};
+use crate::ids::{ConnectionName, EnvironmentName, IntegrationName, RunId, Scope, SecretName, TriggerName, shown};
 use crate::journal::Journal;
 use crate::limits::IN_FLIGHT_PER_INTEGRATION;
 use crate::lock::locked;
 use crate::logs::Logs;
 use crate::metrics::Metrics;
 use crate::pace::Gate;
-use crate::ports::connector::{Connector, Finding, Opened, Secrets};
+use crate::ports::connector::{Connector, Finding, Opened, Secrets, SettingProblem};
 use crate::ports::http::{Http, HttpError};
 use crate::ports::sandbox::HostFault;
+use crate::ports::source::Source;
 use crate::redact::Redactor;
-use crate::release::{Component, Durability, Manifest};
+use crate::release::{Component, Durability, Manifest, SourceTrigger, TriggerKind};
 use crate::run::Target;
 use crate::seal::{MasterKey, Place, Sealed, SecretAad};
 use crate::store::queue::Claim;
@@ -104,6 +105,9 @@ pub struct Outside {
     /// Kept when a connection is opened anew: what is known of the other side stays.
     gates: Mutex<HashMap<(EnvironmentName, ConnectionName), Arc<Gate>>>,
     refusals: Mutex<HashMap<(Scope, String), Timestamp>>,
+    /// How often the connections of an environment changed.
+    generations: Mutex<HashMap<EnvironmentName, u64>>,
+    changed: watch::Sender<u64>,
 }
 
 /// The connections of an environment, opened as they are first used.
@@ -112,11 +116,70 @@ struct Environment {
     bindings: Vec<Binding>,
 }
 
+impl Environment {
+    /// The connection that an integration's name leads to, or why it leads nowhere.
+    fn find(
+        &self,
+        scope: &Scope,
+        manifest: &Manifest,
+        name: &ConnectionName,
+    ) -> Result<&(Connection, OnceCell<Linked>), String> {
+        let bound = self
+            .bindings
+            .iter()
+            .find(|binding| binding.scope == *scope && binding.name == *name)
+            .map_or(name, |binding| &binding.connection);
+        let Some(found) = self.connections.iter().find(|(c, _)| c.name == *bound) else {
+            return Err(format!(
+                "connection `{bound}` is not set in {env}: jackfield connections set {bound} --env {env}",
+                env = scope.environment
+            ));
+        };
+        let connection = &found.0;
+        if !connection.integrations.is_empty() && !connection.integrations.contains(&scope.integration) {
+            return Err(not_allowed(bound, &scope.integration));
+        }
+        if let Some(kind) = manifest.connections.get(name)
+            && *kind != connection.kind
+        {
+            return Err(format!("connection `{bound}` is of kind `{}`; the manifest says `{kind}`", connection.kind));
+        }
+        Ok(found)
+    }
+}
+
+/// What a connector says of a trigger on one of its connections.
+fn check_source(connector: &dyn Connector, trigger: &SourceTrigger) -> Result<(), Vec<SettingProblem>> {
+    let kind = connector.kind();
+    let wrong = |problem: String| Err(vec![SettingProblem { key: "kind".into(), problem }]);
+    match connector.trigger() {
+        Some(word) if word.kind == trigger.on => connector.check_trigger(&trigger.settings).map_err(|mut problems| {
+            if let Some(last) = problems.last_mut() {
+                last.problem.push_str("\nFor example:\n");
+                last.problem.push_str(word.example);
+            }
+            problems
+        }),
+        Some(word) => wrong(format!(
+            "`{}` is not what a connection of kind `{kind}` has; write `kind = \"{}\"`",
+            shown(&trigger.on),
+            word.kind
+        )),
+        None => wrong(format!("a connection of kind `{kind}` starts no runs")),
+    }
+}
+
+fn joined(problems: &[SettingProblem]) -> String {
+    problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}
+
 /// What an integration's name for a connection leads to. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Linked {
     /// Opened, or why it is not.
     pub(crate) opened: Result<Opened, String>,
+    /// Its kind, if there is one.
+    pub(crate) kind: Option<String>,
     /// Its breaker and its pace, shared by all who use it.
     pub(crate) gate: Option<Arc<Gate>>,
     redactable: Arc<Vec<SecretString>>,
@@ -124,7 +187,7 @@ pub(crate) struct Linked {
 
 impl Linked {
     fn broken(why: String) -> Self {
-        Self { opened: Err(why), gate: None, redactable: Arc::default() }
+        Self { opened: Err(why), kind: None, gate: None, redactable: Arc::default() }
     }
 
     /// Its http port.
@@ -153,6 +216,8 @@ impl Outside {
             in_flight: Mutex::default(),
             gates: Mutex::default(),
             refusals: Mutex::default(),
+            generations: Mutex::default(),
+            changed: watch::channel(0).0,
         })
     }
 
@@ -221,6 +286,66 @@ impl Outside {
     /// Forgets the opened connections of an environment: a connection, a secret or a binding changed.
     pub fn connection_changed(&self, environment: &EnvironmentName) {
         locked(&self.environments).remove(environment);
+        *locked(&self.generations).entry(environment.clone()).or_default() += 1;
+        self.changed.send_modify(|count| *count += 1);
+    }
+
+    /// For whoever keeps a connection open by itself: told of each change.
+    #[must_use]
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.changed.subscribe()
+    }
+
+    /// Another number after each change to the connections of an environment.
+    #[must_use]
+    pub fn generation(&self, environment: &EnvironmentName) -> u64 {
+        locked(&self.generations).get(environment).copied().unwrap_or_default()
+    }
+
+    /// What is wrong with the triggers of a manifest that hear from other systems.
+    #[must_use]
+    pub fn check_triggers(&self, manifest: &Manifest) -> Vec<(TriggerName, SettingProblem)> {
+        let mut problems = Vec::new();
+        for trigger in &manifest.triggers {
+            let TriggerKind::Source(source) = &trigger.kind else { continue };
+            let kind = manifest.connections.get(&source.connection).map_or("", String::as_str);
+            // Without a connector: that is complained of where the connection stands.
+            let Some(connector) = self.connector(kind) else { continue };
+            let found = check_source(connector.as_ref(), source).err().unwrap_or_default();
+            problems.extend(found.into_iter().map(|problem| (trigger.name.clone(), problem)));
+        }
+        problems
+    }
+
+    /// What listens for a trigger on a connection, or why nothing does.
+    ///
+    /// # Errors
+    ///
+    /// As the store.
+    pub(crate) async fn source(
+        &self,
+        scope: &Scope,
+        manifest: &Manifest,
+        trigger: &SourceTrigger,
+    ) -> Result<Result<Arc<dyn Source>, String>, StoreError> {
+        let environment = self.environment(&scope.environment).await?;
+        let environment = environment.get().expect("it was filled by the line before");
+        let connection = match environment.find(scope, manifest, &trigger.connection) {
+            Ok((connection, _)) => connection,
+            Err(why) => return Ok(Err(why)),
+        };
+        let Some(connector) = self.connector_in(&scope.environment, &connection.kind) else {
+            return Ok(Err(format!("there is no connector of kind `{}`", connection.kind)));
+        };
+        if let Err(problems) = check_source(connector.as_ref(), trigger) {
+            return Ok(Err(joined(&problems)));
+        }
+        let (secrets, missing) = self.secrets_of(&scope.environment, connection, connector).await?;
+        if let Some(missing) = missing {
+            return Ok(Err(missing));
+        }
+        let source = connector.source(&connection.settings, &secrets, &trigger.settings);
+        Ok(source.map_err(|problems| format!("connection `{}`: {}", connection.name, joined(&problems))))
     }
 
     /// The connector of a kind.
@@ -417,29 +542,12 @@ impl Outside {
     async fn link(&self, scope: &Scope, manifest: &Manifest, name: &ConnectionName) -> Result<Linked, StoreError> {
         let environment = self.environment(&scope.environment).await?;
         let environment = environment.get().expect("it was filled by the line before");
-        let bound = environment
-            .bindings
-            .iter()
-            .find(|binding| binding.scope == *scope && binding.name == *name)
-            .map_or(name, |binding| &binding.connection);
-        let Some((connection, cell)) = environment.connections.iter().find(|(c, _)| c.name == *bound) else {
-            return Ok(Linked::broken(format!(
-                "connection `{bound}` is not set in {env}: jackfield connections set {bound} --env {env}",
-                env = scope.environment
-            )));
-        };
-        if !connection.integrations.is_empty() && !connection.integrations.contains(&scope.integration) {
-            return Ok(Linked::broken(not_allowed(bound, &scope.integration)));
+        match environment.find(scope, manifest, name) {
+            Ok((connection, cell)) => {
+                cell.get_or_try_init(|| self.open_connection(&scope.environment, connection)).await.cloned()
+            }
+            Err(why) => Ok(Linked::broken(why)),
         }
-        if let Some(kind) = manifest.connections.get(name)
-            && *kind != connection.kind
-        {
-            return Ok(Linked::broken(format!(
-                "connection `{bound}` is of kind `{}`; the manifest says `{kind}`",
-                connection.kind
-            )));
-        }
-        cell.get_or_try_init(|| self.open_connection(&scope.environment, connection)).await.cloned()
     }
 
     async fn environment(&self, name: &EnvironmentName) -> Result<Arc<OnceCell<Environment>>, StoreError> {
@@ -466,13 +574,11 @@ impl Outside {
         if let Some(missing) = missing {
             return Ok(Linked::broken(missing));
         }
-        let opened = connector.open(&connection.settings, &secrets).map_err(|problems| {
-            let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
-            format!("connection `{}`: {}", connection.name, problems.join("; "))
-        });
+        let opened = connector.open(&connection.settings, &secrets);
+        let opened = opened.map_err(|problems| format!("connection `{}`: {}", connection.name, joined(&problems)));
         let redactable = Arc::new(secrets.into_iter().map(|(_, value)| value).collect());
         let gate = Some(self.gate(environment, connection));
-        Ok(Linked { opened, gate, redactable })
+        Ok(Linked { opened, kind: Some(connection.kind.clone()), gate, redactable })
     }
 
     /// The gate of a connection, with the settings it has now.

@@ -200,7 +200,7 @@ impl From<RecordedLimits> for Limits {
 }
 
 /// A connection: what decides how a guest's call is taken, and no credential.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RecordedConnection {
     /// Its base URL.
@@ -215,6 +215,15 @@ pub struct RecordedConnection {
     /// Why it could not be used.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unavailable: Option<String>,
+    /// Its kind, if that is not `http`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
+    /// Of a database: the schema of names without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schema: Option<String>,
+    /// Of a mail server: the sender of mails that name none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sender: Option<String>,
 }
 
 /// An event.

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use crate::artifact::{Digest, Inspection};
 use crate::grant::{Capability, Grants};
@@ -161,6 +162,9 @@ pub enum TriggerKind {
     Interval(Interval),
     /// Events that integrations make, or the host of the ends of their runs.
     Event(Listen),
+    /// What a connector hears on a connection.
+    #[serde(rename = "connection")]
+    Source(SourceTrigger),
     /// Somebody who asks for a run.
     Manual,
 }
@@ -172,7 +176,7 @@ impl TriggerKind {
         match self {
             Self::Cron(cron) => Some((cron.misfire, cron.overlap)),
             Self::Interval(interval) => Some((interval.misfire, interval.overlap)),
-            Self::Webhook(_) | Self::Event(_) | Self::Manual => None,
+            Self::Webhook(_) | Self::Event(_) | Self::Source(_) | Self::Manual => None,
         }
     }
 
@@ -183,14 +187,15 @@ impl TriggerKind {
         match self {
             Self::Cron(cron) => Some(format!("{} in {}", cron.schedule, cron.timezone)),
             Self::Interval(interval) => Some(format!("every {}", show_duration(interval.every))),
-            Self::Webhook(_) | Self::Event(_) | Self::Manual => None,
+            Self::Webhook(_) | Self::Event(_) | Self::Source(_) | Self::Manual => None,
         }
     }
 
     /// Its word in the manifest.
     #[must_use]
-    pub const fn label(&self) -> &'static str {
+    pub fn label(&self) -> &str {
         match self {
+            Self::Source(source) => &source.on,
             Self::Webhook(_) => "webhook",
             Self::Cron(_) => "cron",
             Self::Interval(_) => "interval",
@@ -198,6 +203,18 @@ impl TriggerKind {
             Self::Manual => "manual",
         }
     }
+}
+
+/// Hears from another system, by its connector.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SourceTrigger {
+    /// The connector's word for it, such as `kafka`.
+    pub on: String,
+    /// Where.
+    pub connection: ConnectionName,
+    /// What else the manifest says of it, for the connector.
+    #[serde(default)]
+    pub settings: Map<String, Value>,
 }
 
 /// A webhook's settings.

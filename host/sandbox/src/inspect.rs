@@ -11,7 +11,7 @@ use wasmparser::{ComponentTypeRef, KnownCustom, Parser, Payload, TypeBounds};
 use crate::gate::{Refusal, invalid, longer};
 
 /// The interfaces of `jackfield:plugin` a guest may import, and what each needs.
-const OURS: [(&str, Option<Capability>); 8] = [
+const OURS: [(&str, Option<Capability>); 12] = [
     ("types", None),
     ("run", None),
     ("log", None),
@@ -20,6 +20,10 @@ const OURS: [(&str, Option<Capability>); 8] = [
     ("kv", Some(Capability::Kv)),
     ("http", Some(Capability::Http)),
     ("events", Some(Capability::Events)),
+    ("sql", Some(Capability::Sql)),
+    ("messaging", Some(Capability::Messaging)),
+    ("blob", Some(Capability::Blob)),
+    ("email", Some(Capability::Email)),
 ];
 
 /// The interfaces of WASI 0.2 that are always linked: language runtimes import them whether their user

@@ -15,6 +15,7 @@ use jackfield_core::intake::{Intake, Releases};
 use jackfield_core::logs::Logs;
 use jackfield_core::metrics::Metrics;
 use jackfield_core::outside::Outside;
+use jackfield_core::sources::Sources;
 use jackfield_core::store::{Store, StoreError};
 use jackfield_sandbox::code::CodeStore;
 
@@ -40,6 +41,8 @@ pub struct Host {
     pub releases: Arc<Releases>,
     /// The way of an event into the queue.
     pub intake: Arc<Intake>,
+    /// The triggers that hear from other systems.
+    pub sources: Arc<Sources>,
     /// Whoever runs what is due.
     pub executor: Arc<Executor>,
     /// Whoever works through many dead letters.

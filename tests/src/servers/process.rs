@@ -162,6 +162,11 @@ fn stopped_family(first: Pid) -> Vec<Pid> {
     while next < found.len() {
         let pid = found[next];
         let _ = rustix::process::kill_process(pid, Signal::STOP);
+        // One that is forking just now ends that first, and its child would not be seen.
+        let begun = Instant::now();
+        while !has_stopped(pid) && begun.elapsed() < Duration::from_secs(5) {
+            std::thread::sleep(Duration::from_micros(200));
+        }
         let threads = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
         for thread in threads {
             let children = fs::read_to_string(thread.path().join("children")).unwrap_or_default();
@@ -171,6 +176,14 @@ fn stopped_family(first: Pid) -> Vec<Pid> {
         next += 1;
     }
     found
+}
+
+/// Whether a process is stopped or gone.
+fn has_stopped(pid: Pid) -> bool {
+    let status = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    // Its state follows its name, which is in parentheses and may hold some.
+    let state = status.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next());
+    state.is_none_or(|state| matches!(state, 'T' | 't' | 'Z' | 'X'))
 }
 
 /// Gives a command what a server or its tools may see of the test's surroundings: next to nothing.

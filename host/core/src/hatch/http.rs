@@ -1,25 +1,21 @@
 //! The hatch's http calls: which connection, what class, what the answer means.
+//!
+//! Not here: the way of the call itself, which is every capability's (`outward.rs`).
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use url::Url;
 
-use super::{Begun, Hatch, HttpAsked, Stop};
-use crate::clock::within;
-use crate::gauntlet::{Bug, bug, crash_point};
+use super::outward::{Asked, Exchange, NotMade, Sent};
+use super::{Hatch, HttpAsked, Stop};
 use crate::grant::{Capability, HttpGrant, below};
 use crate::ids::ConnectionName;
-use crate::journal::{Class, LookUp, Verdict, What};
-use crate::metrics::CallResult;
+use crate::journal::{Class, Verdict, What};
 use crate::outside::Linked;
-use crate::pace::{self, Gate, Permit};
+use crate::pace::{self, Gate};
 use crate::ports::http::{Http, HttpAnswer, HttpCall, HttpError, HttpFailure, HttpRequest, HttpResponse};
-
-/// How often a call in doubt that may be repeated is made, in all.
-const TRIES: u32 = 3;
-/// The pause before the second try; it doubles.
-const FIRST_PAUSE: Duration = Duration::from_millis(100);
+use crate::ports::outward::{Failure, Sending};
 
 /// A call that passed its grant.
 struct Checked {
@@ -65,8 +61,7 @@ impl Hatch {
     /// The attempt must end.
     pub async fn http(self: &Arc<Self>, call: u32, request: HttpCall) -> Result<HttpAnswer, Stop> {
         let hatch = Arc::clone(self);
-        let task = self.tasks.spawn(async move { hatch.http_call(call, request).await });
-        task.await.unwrap_or_else(|panic| Err(self.end(Stop::HostFault(format!("the call's task ended: {panic}")))))
+        self.in_a_task(async move { hatch.http_call(call, request).await }).await
     }
 
     async fn http_call(&self, call: u32, request: HttpCall) -> Result<HttpAnswer, Stop> {
@@ -79,37 +74,9 @@ impl Hatch {
                 return Ok(Err(refused));
             }
         };
-        let asked = HttpAsked::of(checked.place(), &checked.url, &checked.path, &request);
-        let hash = asked.hash();
-        let (generation, interrupted) =
-            match self.look_up_asked(call, &checked.what, &hash, checked.class, || asked.encode())? {
-                LookUp::Answered { verdict, answer, took_ms } => {
-                    return self.replay::<HttpAnswer>(call, &checked.what, verdict, &answer, took_ms, shown);
-                }
-                LookUp::Fresh { generation } => (generation, false),
-                LookUp::Interrupted { generation } => (generation, true),
-            };
-        let begun = Begun { call, what: checked.what.clone(), hash, class: checked.class, generation, interrupted };
-        let started = self.outside.clock.monotonic();
-        let (verdict, answer) = if begun.interrupted && begun.class == Class::Unkeyed {
-            let text = "it was sent, and the host was interrupted before the answer came";
-            (Verdict::InDoubt, Err(HttpError::InDoubt(text.into())))
-        } else {
-            self.exchange(&begun, &checked, &request).await?
-        };
-        let took = self.outside.clock.monotonic().saturating_sub(started);
-        let result = match (&answer, verdict) {
-            (_, Verdict::InDoubt) => CallResult::InDoubt,
-            (Ok(_), _) => CallResult::Ok,
-            (Err(_), _) => CallResult::Error,
-        };
-        self.outside.metrics.call(&self.info.target, Capability::Http, result);
-        tracing::debug!(
-            run = %self.info.fence.run, call, what = %begun.what.text,
-            took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX), result = shown(&answer), "http call"
-        );
-        self.record(&begun, verdict, took, &answer, shown(&answer));
-        Ok(answer)
+        let asking = HttpAsked::of(checked.place(), &checked.url, &checked.path, &request);
+        let asked = Asked { hash: asking.hash(), class: checked.class, request: || asking.encode() };
+        self.carry_out(call, asked, &HttpExchange { hatch: self, checked, request: &request }).await
     }
 
     /// Grant, connection, and everything that can be said before anything is sent.
@@ -200,93 +167,99 @@ impl Hatch {
         let path = url.path().to_owned();
         Ok((None, None, url, path))
     }
+}
 
-    /// Intent, pace, and the exchange itself, repeated while it is in doubt and may be.
-    async fn exchange(&self, begun: &Begun, checked: &Checked, call: &HttpCall) -> Result<(Verdict, HttpAnswer), Stop> {
-        let both = async { (self.in_flight.acquire().await, self.shared_in_flight.acquire().await) };
-        let Some((Ok(_one), Ok(_other))) = within(&*self.outside.clock, self.time_left(), both).await else {
-            let text = "too many calls of this integration are in flight (limits.in_flight)";
-            return Ok((Verdict::NotExecuted, Err(HttpError::Unavailable(text.into()))));
-        };
-        // Before the intent: a call that is held was never about to be sent.
-        let mut permit = match &checked.gate {
-            Some(gate) => Some(self.enter(gate).await?),
-            None => None,
-        };
-        if begun.class != Class::Read && !begun.interrupted && !bug(Bug::NoIntent) {
-            self.intend(begun).await?;
-        }
-        if begun.class != Class::Read && bug(Bug::ResultBeforeSend) {
-            let made = Ok(HttpResponse { status: 200, headers: vec![], body: bytes::Bytes::new() });
-            self.record::<HttpAnswer>(begun, Verdict::Done, Duration::ZERO, &made, "200".into());
-        }
-        let limit = call.timeout.unwrap_or(Duration::MAX).min(checked.port.timeout());
-        let ends = self.outside.clock.monotonic() + limit.min(self.time_left());
+/// A request that passed its grant.
+struct HttpExchange<'a> {
+    hatch: &'a Hatch,
+    checked: Checked,
+    request: &'a HttpCall,
+}
+
+impl Exchange for HttpExchange<'_> {
+    type Answer = HttpAnswer;
+
+    fn what(&self) -> &What {
+        &self.checked.what
+    }
+
+    fn gate(&self) -> Option<&Arc<Gate>> {
+        self.checked.gate.as_ref()
+    }
+
+    fn timeout(&self) -> Duration {
+        self.request.timeout.unwrap_or(Duration::MAX).min(self.checked.port.timeout())
+    }
+
+    fn sent_bytes(&self) -> u64 {
+        self.request.body.len() as u64
+    }
+
+    fn most(&self) -> (u64, u32) {
+        (self.hatch.limits.http_body_bytes, 0)
+    }
+
+    async fn class(&self, _: Duration) -> Result<Class, Failure> {
+        Ok(self.checked.class)
+    }
+
+    async fn send(&self, with: Sending, class: Class) -> Sent<HttpAnswer> {
+        let Self { hatch, checked, request } = self;
         let hop = |to: &Url| match &checked.by {
             By::Connection(name) => checked
                 .port
                 .base()
                 .and_then(|base| below(base, to))
-                .is_some_and(|path| self.grants.http_by_connection(name, &call.method, &path).is_some()),
-            By::Url => self.grants.http_by_url(to, &call.method).is_some(),
+                .is_some_and(|path| hatch.grants.http_by_connection(name, &request.method, &path).is_some()),
+            By::Url => hatch.grants.http_by_url(to, &request.method).is_some(),
         };
-        let mut tried = 0;
-        loop {
-            tried += 1;
-            let left = ends.saturating_sub(self.outside.clock.monotonic());
-            let request = HttpRequest {
-                method: call.method.clone(),
-                url: checked.url.clone(),
-                headers: self.headers(begun, call),
-                body: call.body.clone(),
-                timeout: left,
-                response_limit: self.limits.http_body_bytes,
-                redirects: checked.redirects,
-            };
-            self.sent.fetch_add(call.body.len() as u64, std::sync::atomic::Ordering::Relaxed);
-            let came = checked.port.send(request, &hop).await;
-            crash_point("send-after");
-            if let Ok(response) = &came {
-                self.received.fetch_add(response.body.len() as u64, std::sync::atomic::Ordering::Relaxed);
-            }
-            if let Some(permit) = permit.take() {
-                permit.report(pace::health(&came), pace::retry_after(&came, &*self.outside.clock));
-            }
-            let verdict = verdict(&came);
-            let pause = FIRST_PAUSE * 2_u32.pow(tried - 1);
-            let left = ends.saturating_sub(self.outside.clock.monotonic());
-            if verdict != Verdict::InDoubt || begun.class == Class::Unkeyed || tried == TRIES || left <= pause {
-                return Ok((verdict, answer(came, begun.class)));
-            }
-            self.outside.clock.sleep(pause).await;
-            if let Some(gate) = &checked.gate {
-                // Held now, after it was sent: what came is what there is to say.
-                match gate.enter(left.saturating_sub(pause)).await {
-                    Ok(again) => permit = Some(again),
-                    Err(_) => return Ok((verdict, answer(came, begun.class))),
-                }
-            }
+        let sent = HttpRequest {
+            method: request.method.clone(),
+            url: checked.url.clone(),
+            headers: hatch.headers(with.key, request),
+            body: request.body.clone(),
+            timeout: with.timeout,
+            response_limit: with.answer_bytes,
+            redirects: checked.redirects,
+        };
+        let came = checked.port.send(sent, &hop).await;
+        Sent {
+            verdict: verdict(&came),
+            health: pace::health(&came),
+            retry_after: pace::retry_after(&came, &*hatch.outside.clock),
+            received_bytes: came.as_ref().map_or(0, |response| response.body.len() as u64),
+            answer: answer(came, class),
         }
     }
 
-    /// Leave of the connection for a call that was not sent yet.
-    async fn enter(&self, gate: &Arc<Gate>) -> Result<Permit, Stop> {
-        match gate.enter(self.time_left()).await {
-            Ok(permit) => Ok(permit),
-            Err(held) => Err(self.end(Stop::Held {
-                connection: gate.connection().clone(),
-                back_in: held.back_in,
-                why: held.why.to_string(),
-            })),
+    fn not_made(&self, why: NotMade) -> HttpAnswer {
+        match why {
+            NotMade::Interrupted => {
+                let text = "it was sent, and the host was interrupted before the answer came";
+                Err(HttpError::InDoubt(text.into()))
+            }
+            NotMade::Failed(failure) => Err(HttpError::Unavailable(failure.to_string())),
         }
     }
 
-    fn headers(&self, begun: &Begun, call: &HttpCall) -> Vec<(String, String)> {
+    fn shown(answer: &HttpAnswer) -> String {
+        shown(answer)
+    }
+
+    fn is_ok(answer: &HttpAnswer) -> bool {
+        answer.is_ok()
+    }
+
+    fn made_up() -> Option<HttpAnswer> {
+        Some(Ok(HttpResponse { status: 200, headers: vec![], body: bytes::Bytes::new() }))
+    }
+}
+
+impl Hatch {
+    fn headers(&self, key: String, call: &HttpCall) -> Vec<(String, String)> {
         let mut headers = call.headers.clone();
         let has = |name: &str| call.headers.iter().any(|(n, _)| n.eq_ignore_ascii_case(name));
         if matches!(call.method.as_str(), "POST" | "PATCH") && !has("idempotency-key") {
-            let again = if bug(Bug::NewKeyOnRetry) { self.info.fence.number as u32 } else { 0 };
-            let key = self.outside.call_key(self.info.fence.run, begun.call, begun.generation + again);
             headers.push(("idempotency-key".into(), key));
         }
         if !has("traceparent") {

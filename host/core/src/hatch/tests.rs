@@ -23,7 +23,7 @@ fn grants() -> Grants {
         kv: vec![KvGrant { prefix: "seen/".into(), write: true }, KvGrant { prefix: "old/".into(), write: false }],
         config: vec![name("repository")],
         events: vec!["order.*".parse().unwrap()],
-        deny: vec![],
+        ..Grants::default()
     }
 }
 

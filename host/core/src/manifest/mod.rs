@@ -4,6 +4,7 @@
 //! what an environment must have for it.
 
 mod fields;
+mod grants;
 mod listen;
 mod node;
 mod problems;

@@ -70,6 +70,20 @@ impl Node {
         Self { line: None, value }
     }
 
+    /// The same as JSON. What no key of a manifest holds becomes the text it was written as.
+    pub(super) fn to_json(&self) -> serde_json::Value {
+        match &self.value {
+            Value::Text(text) | Value::Other(_, text) => text.clone().into(),
+            Value::Whole(whole) => (*whole).into(),
+            Value::Flag(flag) => (*flag).into(),
+            Value::List(items) => items.iter().map(Self::to_json).collect(),
+            Value::Table(entries) => {
+                let entries = entries.iter().map(|entry| (entry.key.clone(), entry.node.to_json()));
+                serde_json::Value::Object(entries.collect())
+            }
+        }
+    }
+
     /// What kind of thing it is, for a sentence.
     pub(super) fn kind(&self) -> &'static str {
         match &self.value {

@@ -3,19 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use url::Url;
-
 use super::Problem;
 use super::fields::{At, Complaints, Fields, Place, did_you_mean};
 use super::node::{Node, Value};
 use super::{listen, verify};
-use crate::grant::{Capability, Grants, HttpGrant, HttpTarget, KvGrant, PathPattern};
 use crate::ids::{ComponentName, ConnectionName, TriggerName, shown};
-use crate::limits::{KV_KEY_BYTES, LISTENERS, Limits};
+use crate::limits::{LISTENERS, Limits};
 use crate::release::verify::Piece;
 use crate::release::{
-    Build, Component, Cron, Durability, Interval, Language, Manifest, Misfire, Overlap, Trigger, TriggerKind, Verify,
-    Webhook,
+    Build, Component, Cron, Durability, Interval, Language, Manifest, Misfire, Overlap, SourceTrigger, Trigger, TriggerKind,
+    Verify, Webhook,
 };
 use crate::schedule::{self, Schedule};
 
@@ -43,19 +40,22 @@ pub(super) const LIMITS: &[&str] = &[
     "event",
     "output",
     "http_body",
+    "message",
+    "email",
+    "blob",
+    "sql_rows",
+    "sql_bytes",
     "log",
     "calls",
     "in_flight",
     "journal",
 ];
-pub(super) const GRANTS: &[&str] = &["http", "kv", "config", "events", "deny"];
-pub(super) const HTTP: &[&str] = &["connection", "url", "methods", "paths", "redirects", "in_doubt"];
-pub(super) const KV: &[&str] = &["prefix", "access"];
 pub(super) const BUILD: &[&str] = &["command", "folder", "language", "watch"];
 
-/// Trigger kinds of this version, and those that are to come.
+/// The triggers of the host itself; all others are of the connector of the connection they name.
 const KINDS: [&str; 5] = ["webhook", "cron", "interval", "event", "manual"];
-const KINDS_TO_COME: [&str; 8] = ["kafka", "nats", "amqp", "mqtt", "redis", "postgres", "file", "object"];
+/// What the host reads of a trigger on a connection; the rest is its connector's.
+const SOURCE: [&str; 6] = ["name", "kind", "component", "connection", "order_by", "on_dead_letter"];
 
 pub(super) const DEFAULT_RATE_PER_SECOND: u32 = 50;
 pub(super) const DEFAULT_BURST: u32 = 100;
@@ -84,10 +84,10 @@ pub(super) fn manifest(root: &Node) -> Result<Manifest, Vec<Problem>> {
 }
 
 #[derive(Default)]
-struct Reader {
-    complaints: Complaints,
+pub(super) struct Reader {
+    pub(super) complaints: Complaints,
     /// As far as they could be read: what else refers to them.
-    connections: BTreeMap<String, Option<String>>,
+    pub(super) connections: BTreeMap<String, Option<String>>,
     components: BTreeSet<String>,
 }
 
@@ -204,6 +204,11 @@ impl Reader {
         set(&mut limits.event_bytes, &fields, "event", |at| c.size(at, 0..=most.event_bytes));
         set(&mut limits.output_bytes, &fields, "output", |at| c.size(at, 0..=most.output_bytes));
         set(&mut limits.http_body_bytes, &fields, "http_body", |at| c.size(at, 0..=most.http_body_bytes));
+        set(&mut limits.message_bytes, &fields, "message", |at| c.size(at, 0..=most.message_bytes));
+        set(&mut limits.email_bytes, &fields, "email", |at| c.size(at, 0..=most.email_bytes));
+        set(&mut limits.blob_bytes, &fields, "blob", |at| c.size(at, 0..=most.blob_bytes));
+        set(&mut limits.sql_rows, &fields, "sql_rows", |at| c.whole(at, 1..=most.sql_rows));
+        set(&mut limits.sql_bytes, &fields, "sql_bytes", |at| c.size(at, 1024..=most.sql_bytes));
         set(&mut limits.log_bytes, &fields, "log", |at| c.size(at, 0..=most.log_bytes));
         set(&mut limits.calls, &fields, "calls", |at| c.whole(at, 0..=most.calls));
         set(&mut limits.in_flight, &fields, "in_flight", |at| c.whole(at, 1..=most.in_flight));
@@ -234,136 +239,6 @@ impl Reader {
         Some(path)
     }
 
-    fn grants(&mut self, at: &At<'_>) -> Grants {
-        let mut grants = Grants::default();
-        let Some(fields) = self.complaints.fields(at, GRANTS) else { return grants };
-        let list =
-            |reader: &mut Self, key| fields.get(key).and_then(|at| reader.complaints.list(&at)).unwrap_or_default();
-        grants.http = list(self, "http").iter().filter_map(|at| self.http_grant(at)).collect();
-        grants.kv = list(self, "kv").iter().filter_map(|at| self.kv_grant(at)).collect();
-        grants.config = list(self, "config").iter().filter_map(|at| self.complaints.parsed(at)).collect();
-        grants.events =
-            list(self, "events").iter().filter_map(|at| listen::granted(&mut self.complaints, at)).collect();
-        let granted = grants.clone();
-        for at in list(self, "deny") {
-            let Some(denied) = self.complaints.parsed::<Capability>(&at) else { continue };
-            if granted.mentions(denied) {
-                self.complaints.refuse(&at, "is granted as well: remove one of the two");
-            }
-            grants.deny.push(denied);
-        }
-        grants
-    }
-
-    fn http_grant(&mut self, at: &At<'_>) -> Option<HttpGrant> {
-        let fields = self.complaints.fields(at, HTTP)?;
-        let target = self.http_target(&fields);
-        let methods = self.complaints.required(&fields, "methods", "methods = [\"GET\"]");
-        let methods = methods.and_then(|at| self.complaints.filled_list(&at)).unwrap_or_default();
-        let methods = methods.iter().filter_map(|at| self.method(at)).collect();
-        let paths = self.complaints.required(&fields, "paths", "paths = [\"/repos/**\"]");
-        let paths = paths.and_then(|at| self.complaints.filled_list(&at)).unwrap_or_default();
-        let paths = paths.iter().filter_map(|at| self.complaints.parsed::<PathPattern>(at)).collect();
-        let redirects = fields.get("redirects").and_then(|at| self.complaints.whole(&at, 0..=10)).unwrap_or_default();
-        let in_doubt = fields.get("in_doubt").and_then(|at| self.complaints.word(&at, &["park", "retry"]));
-        Some(HttpGrant { target: target?, methods, paths, redirects, retry_in_doubt: in_doubt == Some("retry") })
-    }
-
-    fn http_target(&mut self, fields: &Fields<'_>) -> Option<HttpTarget> {
-        match (fields.get("connection"), fields.get("url")) {
-            (Some(connection), None) => {
-                let name: ConnectionName = self.complaints.parsed(&connection)?;
-                match self.connections.get(name.as_str()) {
-                    None => {
-                        let known: Vec<&str> = self.connections.keys().map(String::as_str).collect();
-                        let hint = did_you_mean(name.as_str(), &known);
-                        self.complaints.refuse(
-                            &connection,
-                            format_args!(
-                                "is not declared{hint}\nAdd it:\n  [connections]\n  {name} = {{ kind = \"http\" }}"
-                            ),
-                        );
-                        return None;
-                    }
-                    Some(Some(kind)) if kind != "http" => {
-                        self.complaints.refuse(
-                            &connection,
-                            format_args!("is a connection of kind `{kind}`; an http grant needs one of kind `http`"),
-                        );
-                        return None;
-                    }
-                    // Of an unreadable kind: that is complained of where it stands.
-                    Some(_) => {}
-                }
-                Some(HttpTarget::Connection(name))
-            }
-            (None, Some(url)) => self.granted_url(&url).map(HttpTarget::Url),
-            (Some(_), Some(url)) => {
-                self.complaints.say(&url.place, "and `connection` are both there; a grant is about one of them");
-                None
-            }
-            (None, None) => {
-                self.complaints.say(
-                    &fields.place,
-                    "names nothing to call: write `connection = \"github\"`, or `url = \"https://…\"` to call without a credential",
-                );
-                None
-            }
-        }
-    }
-
-    fn granted_url(&mut self, at: &At<'_>) -> Option<Url> {
-        let text = self.complaints.text(at)?;
-        let wrong = match Url::parse(text) {
-            Err(error) => format!("is not a URL ({error}); write one like `https://api.example.com`"),
-            Ok(url) if !matches!(url.scheme(), "http" | "https") => "must start with `https://` or `http://`".into(),
-            Ok(url) if !url.username().is_empty() || url.password().is_some() => {
-                // Not shown: it may hold a password.
-                self.complaints.say(&at.place, "names a user: make a connection with a credential instead");
-                return None;
-            }
-            Ok(url) if url.query().is_some() || url.fragment().is_some() => {
-                "has a query or fragment; a grant is about scheme, host, port and path".into()
-            }
-            Ok(url) => return Some(url),
-        };
-        self.complaints.refuse(at, wrong);
-        None
-    }
-
-    fn method(&mut self, at: &At<'_>) -> Option<String> {
-        let method = self.complaints.text(at)?;
-        let capitals = method.to_ascii_uppercase();
-        let wrong = if method.is_empty() || !method.bytes().all(|b| b.is_ascii_alphabetic() || b == b'-') {
-            "is not an HTTP method; write one like `GET`".to_owned()
-        } else if matches!(capitals.as_str(), "CONNECT" | "TRACE") {
-            "cannot be granted".to_owned()
-        } else if capitals != method {
-            format!("must be in capitals: `{}`", shown(&capitals))
-        } else if method.len() > 32 {
-            "is longer than any HTTP method".to_owned()
-        } else {
-            return Some(capitals);
-        };
-        self.complaints.refuse(at, wrong);
-        None
-    }
-
-    fn kv_grant(&mut self, at: &At<'_>) -> Option<KvGrant> {
-        let fields = self.complaints.fields(at, KV)?;
-        let prefix = self.complaints.required(&fields, "prefix", "prefix = \"seen/\"");
-        let prefix = prefix.and_then(|at| {
-            let prefix = self.complaints.text(&at)?;
-            if prefix.len() > KV_KEY_BYTES {
-                self.complaints.say(&at.place, format_args!("is longer than a key can be, {KV_KEY_BYTES} bytes"));
-                return None;
-            }
-            Some(prefix.to_owned())
-        });
-        let access = fields.get("access").and_then(|at| self.complaints.word(&at, &["read", "read-write"]));
-        Some(KvGrant { prefix: prefix?, write: access != Some("read") })
-    }
-
     fn triggers(&mut self, at: &At<'_>) -> Vec<Trigger> {
         let items = self.complaints.list(at).unwrap_or_default();
         let mut names = BTreeSet::new();
@@ -382,15 +257,16 @@ impl Reader {
         let at = self.named_trigger(at);
         let fields = self.complaints.table(&at)?;
         let kind = self.complaints.required(&fields, "kind", "kind = \"webhook\"");
-        let kind = kind.and_then(|at| self.trigger_kind(&at))?;
+        let kind = kind.and_then(|at| self.trigger_kind(&at, &fields))?;
         let known = match kind {
             "webhook" => WEBHOOK,
             "cron" => CRON,
             "interval" => INTERVAL,
             "event" => EVENT,
-            _ => MANUAL,
+            "manual" => MANUAL,
+            _ => &[],
         };
-        let fields = self.complaints.fields(&at, known)?;
+        let fields = if known.is_empty() { fields } else { self.complaints.fields(&at, known)? };
         let name = self.complaints.required(&fields, "name", "name = \"announced\"").and_then(|at| {
             let name: TriggerName = self.complaints.parsed(&at)?;
             if name.as_str() == "manual" && kind != "manual" {
@@ -418,7 +294,8 @@ impl Reader {
             "cron" => TriggerKind::Cron(self.cron(&fields)?),
             "interval" => TriggerKind::Interval(self.interval(&fields)?),
             "event" => TriggerKind::Event(listen::read(&mut self.complaints, &fields)?),
-            _ => TriggerKind::Manual,
+            "manual" => TriggerKind::Manual,
+            on => TriggerKind::Source(self.source_trigger(on, &fields)?),
         };
         let order = listen::order(&mut self.complaints, &fields);
         Some(Trigger { name: name?, component: component?, kind, order })
@@ -433,14 +310,61 @@ impl Reader {
         At { place, node: at.node }
     }
 
-    fn trigger_kind<'n>(&mut self, at: &At<'n>) -> Option<&'n str> {
+    /// A kind of the host's own, or any word beside a `connection`: whether its connector knows the word is looked at
+    /// where the connectors are.
+    fn trigger_kind<'n>(&mut self, at: &At<'n>, fields: &Fields<'n>) -> Option<&'n str> {
         let kind = self.complaints.text(at)?;
-        if KINDS_TO_COME.contains(&kind) {
-            self.complaints
-                .refuse(at, format_args!("is a kind that this version does not have yet; it has {}", KINDS.join(", ")));
+        if !KINDS.contains(&kind) && fields.get("connection").is_some() {
+            let plain = kind.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+            if !plain || kind.is_empty() || kind.len() > 32 {
+                self.complaints.refuse(at, "is not a kind of trigger; write one like `kafka`");
+                return None;
+            }
+            return Some(kind);
+        }
+        if !KINDS.contains(&kind) {
+            let text = format_args!(
+                "is not one of the host's own ({}); a trigger that hears from another system names its connection: \
+                 `connection = \"…\"`{}",
+                KINDS.join(", "),
+                did_you_mean(kind, &KINDS)
+            );
+            self.complaints.refuse(at, text);
             return None;
         }
-        self.complaints.word(at, &KINDS)
+        Some(kind)
+    }
+
+    fn source_trigger(&mut self, kind: &str, fields: &Fields<'_>) -> Option<SourceTrigger> {
+        let connection = self.complaints.required(fields, "connection", "connection = \"broker\"");
+        let connection = connection.and_then(|at| self.declared(&at, None));
+        let rest = fields.all().filter(|(key, _)| !SOURCE.contains(key));
+        let settings = rest.map(|(key, at)| (key.to_owned(), at.node.to_json())).collect();
+        Some(SourceTrigger { on: kind.to_owned(), connection: connection?, settings })
+    }
+
+    /// A connection that the manifest declares, of this kind if one is given.
+    pub(super) fn declared(&mut self, at: &At<'_>, kind: Option<&str>) -> Option<ConnectionName> {
+        let name: ConnectionName = self.complaints.parsed(at)?;
+        match (self.connections.get(name.as_str()), kind) {
+            (None, _) => {
+                let known: Vec<&str> = self.connections.keys().map(String::as_str).collect();
+                let hint = did_you_mean(name.as_str(), &known);
+                let kind = kind.unwrap_or("…");
+                let text = format_args!(
+                    "is not declared{hint}\nAdd it:\n  [connections]\n  {name} = {{ kind = \"{kind}\" }}"
+                );
+                self.complaints.refuse(at, text);
+                None
+            }
+            (Some(Some(other)), Some(kind)) if other != kind => {
+                let text = format_args!("is a connection of kind `{other}`; an {kind} grant needs one of kind `{kind}`");
+                self.complaints.refuse(at, text);
+                None
+            }
+            // Of an unreadable kind: that is complained of where it stands.
+            (Some(_), _) => Some(name),
+        }
     }
 
     fn webhook(&mut self, fields: &Fields<'_>) -> Option<Webhook> {

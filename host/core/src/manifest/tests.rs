@@ -609,9 +609,13 @@ fn the_schema_names_the_keys_that_are_read() {
         ("limits", read::LIMITS),
         ("retry", super::retry::RETRY),
         ("retry_rule", super::retry::RULE),
-        ("grants", read::GRANTS),
-        ("http", read::HTTP),
-        ("kv", read::KV),
+        ("grants", super::grants::GRANTS),
+        ("http", super::grants::HTTP),
+        ("kv", super::grants::KV),
+        ("sql", super::grants::SQL),
+        ("messaging", super::grants::MESSAGING),
+        ("blob", super::grants::BLOB),
+        ("email", super::grants::EMAIL),
         ("build", read::BUILD),
     ]);
     assert_eq!(described.keys().collect::<Vec<_>>(), read.keys().collect::<Vec<_>>());
@@ -630,6 +634,8 @@ fn the_schema_says_the_numbers_that_hold() {
     let at = |pointer: &str| schema.pointer(&format!("/$defs/{pointer}")).cloned().unwrap_or_default();
     let (usual, hard) = (Limits::default(), Limits::HARD);
     assert_eq!(at("limits/properties/calls/maximum"), hard.calls);
+    assert_eq!(at("limits/properties/sql_rows/maximum"), hard.sql_rows);
+    assert_eq!(at("limits/properties/sql_rows/default"), usual.sql_rows);
     assert_eq!(at("limits/properties/concurrency/maximum"), hard.concurrency);
     assert_eq!(at("limits/properties/in_flight/maximum"), hard.in_flight);
     assert_eq!(at("rate/properties/burst/default"), read::DEFAULT_BURST);
@@ -641,6 +647,10 @@ fn the_schema_says_the_numbers_that_hold() {
         ("event", usual.event_bytes, hard.event_bytes),
         ("output", usual.output_bytes, hard.output_bytes),
         ("http_body", usual.http_body_bytes, hard.http_body_bytes),
+        ("message", usual.message_bytes, hard.message_bytes),
+        ("email", usual.email_bytes, hard.email_bytes),
+        ("blob", usual.blob_bytes, hard.blob_bytes),
+        ("sql_bytes", usual.sql_bytes, hard.sql_bytes),
         ("log", usual.log_bytes, hard.log_bytes),
         ("journal", usual.journal_bytes, hard.journal_bytes),
     ];
@@ -661,8 +671,10 @@ fn toml_like() -> impl Strategy<Value = String> {
             read::EVENT,
             read::COMPONENT,
             read::LIMITS,
-            read::GRANTS,
-            read::HTTP,
+            super::grants::GRANTS,
+            super::grants::HTTP,
+            super::grants::SQL,
+            super::grants::EMAIL,
             read::VERIFY,
         ]
         .concat(),

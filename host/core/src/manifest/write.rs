@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::read::{DEFAULT_BURST, DEFAULT_RATE_PER_SECOND, DEFAULT_ZONE};
 use super::units::{show_duration, show_size};
-use crate::grant::{Grants, HttpTarget};
+use crate::grant::{BlobGrant, EmailGrant, Grants, HttpTarget, MessagingGrant, Recipient, SqlGrant, TablePattern};
 use crate::limits::Limits;
 use crate::listen::Listen;
 use crate::release::verify::{Algorithm, Choice as _, Encoding, SignedText, SignedTime, TimeFormat};
@@ -103,6 +103,11 @@ fn limits(limits: &Limits, usual: &Limits) -> Table {
     out.put_changed("event", (limits.event_bytes, usual.event_bytes), show_size);
     out.put_changed("output", (limits.output_bytes, usual.output_bytes), show_size);
     out.put_changed("http_body", (limits.http_body_bytes, usual.http_body_bytes), show_size);
+    out.put_changed("message", (limits.message_bytes, usual.message_bytes), show_size);
+    out.put_changed("email", (limits.email_bytes, usual.email_bytes), show_size);
+    out.put_changed("blob", (limits.blob_bytes, usual.blob_bytes), show_size);
+    out.put_changed("sql_rows", (limits.sql_rows, usual.sql_rows), Value::from);
+    out.put_changed("sql_bytes", (limits.sql_bytes, usual.sql_bytes), show_size);
     out.put_changed("log", (limits.log_bytes, usual.log_bytes), show_size);
     out.put_changed("calls", (limits.calls, usual.calls), Value::from);
     out.put_changed("in_flight", (limits.in_flight, usual.in_flight), Value::from);
@@ -144,9 +149,53 @@ fn grants(grants: &Grants) -> Table {
     out.put_unless(config.is_empty(), "config", config);
     let events: Vec<&str> = grants.events.iter().map(|types| types.as_str()).collect();
     out.put_unless(events.is_empty(), "events", events);
+    let sql: Vec<Value> = grants.sql.iter().map(sql).collect();
+    out.put_unless(sql.is_empty(), "sql", sql);
+    let messaging: Vec<Value> = grants.messaging.iter().map(messaging).collect();
+    out.put_unless(messaging.is_empty(), "messaging", messaging);
+    let blob: Vec<Value> = grants.blob.iter().map(blob).collect();
+    out.put_unless(blob.is_empty(), "blob", blob);
+    let email: Vec<Value> = grants.email.iter().map(email).collect();
+    out.put_unless(email.is_empty(), "email", email);
     let deny: Vec<&str> = grants.deny.iter().map(|capability| capability.name()).collect();
     out.put_unless(deny.is_empty(), "deny", deny);
     out
+}
+
+fn sql(grant: &SqlGrant) -> Value {
+    let tables = |tables: &[TablePattern]| tables.iter().map(|table| table.as_str().into()).collect::<Vec<Value>>();
+    let mut out = Table::default();
+    out.put("connection", grant.connection.as_str());
+    out.put("verbs", grant.verbs.iter().map(|verb| verb.label()).collect::<Vec<_>>());
+    out.put("tables", tables(&grant.tables));
+    out.put_unless(grant.functions.is_empty(), "functions", tables(&grant.functions));
+    out.put_unless(!grant.retry_in_doubt, "in_doubt", "retry");
+    out.into()
+}
+
+fn messaging(grant: &MessagingGrant) -> Value {
+    let mut out = Table::default();
+    out.put("connection", grant.connection.as_str());
+    out.put("actions", grant.actions.iter().map(|action| action.label()).collect::<Vec<_>>());
+    out.put("topics", grant.topics.iter().map(|topic| topic.as_str()).collect::<Vec<_>>());
+    out.into()
+}
+
+fn blob(grant: &BlobGrant) -> Value {
+    let mut out = Table::default();
+    out.put("connection", grant.connection.as_str());
+    out.put("prefix", grant.prefix.as_str());
+    out.put_unless(grant.write, "access", "read");
+    out.into()
+}
+
+fn email(grant: &EmailGrant) -> Value {
+    let people = |people: &[Recipient]| people.iter().map(|who| who.as_str().into()).collect::<Vec<Value>>();
+    let mut out = Table::default();
+    out.put("connection", grant.connection.as_str());
+    out.put("recipients", people(&grant.recipients));
+    out.put_unless(grant.senders.is_empty(), "senders", people(&grant.senders));
+    out.into()
 }
 
 fn trigger(trigger: &Trigger) -> Value {
@@ -172,6 +221,10 @@ fn listens(trigger: &Trigger) -> Table {
         }
         TriggerKind::Interval(interval) => out.put("every", show_duration(interval.every)),
         TriggerKind::Event(listen) => out.0.extend(heard(listen).0),
+        TriggerKind::Source(source) => {
+            out.put("connection", source.connection.as_str());
+            out.0.extend(source.settings.clone());
+        }
         TriggerKind::Webhook(_) | TriggerKind::Manual => {}
     }
     if let Some((misfire, overlap)) = trigger.kind.policy() {

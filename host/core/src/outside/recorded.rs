@@ -12,7 +12,7 @@ use url::Url;
 
 use super::{Linked, Outside};
 use crate::ids::RunId;
-use crate::ports::connector::Opened;
+use crate::ports::connector::{Connector, Opened};
 use crate::ports::http::{HopCheck, Http, HttpFailure, HttpRequest, HttpResponse};
 use crate::recording::{RecordedConnection, Surroundings};
 use crate::redact::Redactor;
@@ -53,30 +53,40 @@ impl Outside {
 }
 
 fn recorded(linked: &Linked) -> RecordedConnection {
-    let http = linked.opened.as_ref().ok().and_then(|opened| opened.http.as_ref());
+    let opened = linked.opened.as_ref().ok();
+    let http = opened.and_then(|opened| opened.http.as_ref());
     RecordedConnection {
         base_url: http.and_then(|http| http.base()).cloned(),
         keyed: http.is_some_and(|http| http.keyed()),
         reserved_headers: http.map(|http| http.reserved_headers().to_vec()).unwrap_or_default(),
         unavailable: linked.opened.as_ref().err().cloned(),
+        kind: linked.kind.clone().filter(|kind| kind != "http"),
+        schema: opened.and_then(|opened| opened.sql.as_ref()).map(|sql| sql.schema().to_owned()),
+        sender: opened.and_then(|opened| opened.email.as_ref()).and_then(|email| email.sender()).map(str::to_owned),
     }
 }
 
 impl Linked {
     /// A connection as it was recorded: it answers what can be said before anything is sent.
-    pub(crate) fn played(recorded: &RecordedConnection) -> Self {
-        let opened = match &recorded.unavailable {
-            Some(why) => Err(why.clone()),
-            None => Ok(Opened { http: Some(Arc::new(Played(recorded.clone()))), ..Opened::default() }),
+    pub(crate) fn played(recorded: &RecordedConnection, connectors: &[Arc<dyn Connector>]) -> Self {
+        let kind = recorded.kind.as_deref().unwrap_or("http");
+        let opened = match (&recorded.unavailable, connectors.iter().find(|connector| connector.kind() == kind)) {
+            (Some(why), _) => Err(why.clone()),
+            (None, _) if kind == "http" => {
+                Ok(Opened { http: Some(Arc::new(Played(recorded.clone()))), ..Opened::default() })
+            }
+            (None, Some(connector)) => {
+                Ok(connector.offline(recorded.schema.as_deref(), recorded.sender.as_deref()))
+            }
+            (None, None) => Err(format!("there is no connector of kind `{kind}`")),
         };
-        Self { opened, gate: None, redactable: Arc::default() }
+        Self { opened, kind: Some(kind.into()), gate: None, redactable: Arc::default() }
     }
 }
 
 /// Without a connection.
 pub(crate) fn bare() -> Arc<dyn Http> {
-    let nothing = RecordedConnection { base_url: None, keyed: false, reserved_headers: vec![], unavailable: None };
-    Arc::new(Played(nothing))
+    Arc::new(Played(RecordedConnection::default()))
 }
 
 struct Played(RecordedConnection);

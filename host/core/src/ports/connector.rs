@@ -87,6 +87,12 @@ pub trait Connector: Send + Sync {
     /// The settings do not check, or a secret is missing.
     fn open(&self, settings: &Map<String, Value>, secrets: &Secrets) -> Result<Opened, Vec<SettingProblem>>;
 
+    /// Ports that answer what can be said before anything is sent, and send nothing: for playing what was recorded. `schema`
+    /// and `sender` are what the connection had.
+    fn offline(&self, _schema: Option<&str>, _sender: Option<&str>) -> Opened {
+        Opened::default()
+    }
+
     /// Looks whether the connection works, within `limit`, and explains.
     async fn test(&self, settings: &Map<String, Value>, secrets: &Secrets, limit: Duration) -> Vec<Finding>;
 

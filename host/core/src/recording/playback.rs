@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::make::{recorded_line, recorded_output};
 use super::text::attributes;
 use super::{BadRecording, RecordedEvent, RecordedLine, RecordedOutcome, Recording, Script, observed};
+use crate::ports::connector::Connector;
 use crate::artifact::Digest;
 use crate::clock::{Clock, SystemClock, SystemRng, Timestamp};
 use crate::event::Event;
@@ -72,12 +73,17 @@ pub struct Played {
 
 impl Playback {
     /// Opens the hatch over a recording. `folder` is for what the attempt leaves behind, which nobody
-    /// needs afterwards. Not `exact`: what the guest observed besides its calls is not replayed.
+    /// needs afterwards; `connectors` read what is asked of connections, and open none. Not `exact`: what the guest observed besides its calls is not replayed.
     ///
     /// # Errors
     ///
     /// The recording does not read, or the folder cannot be used.
-    pub fn open(recording: &Recording, folder: &Path, exact: bool) -> Result<Self, PlaybackError> {
+    pub fn open(
+        recording: &Recording,
+        folder: &Path,
+        exact: bool,
+        connectors: Vec<Arc<dyn Connector>>,
+    ) -> Result<Self, PlaybackError> {
         let mut records = Vec::new();
         for call in &recording.calls {
             records.extend(call.records()?);
@@ -96,7 +102,7 @@ impl Playback {
         let journal = Journal::load(Arc::clone(&clock), &[chunk]);
         let mut journal = journal.map_err(|e| PlaybackError::Machine(e.to_string()))?;
         journal.close();
-        Self::over(recording, folder, clock, journal, None)
+        Self::over(recording, folder, clock, journal, None, connectors)
     }
 
     /// The same over a journal and a clock of the caller's. A script answers the calls that it lists; others are made,
@@ -107,6 +113,7 @@ impl Playback {
         clock: Arc<dyn Clock>,
         journal: Journal,
         script: Option<Arc<Script>>,
+        connectors: Vec<Arc<dyn Connector>>,
     ) -> Result<Self, PlaybackError> {
         let machine = |problem: String| PlaybackError::Machine(format!("{}: {problem}", folder.display()));
         let sqlite = SqliteOptions { reserve: false, ..SqliteOptions::new(Arc::clone(&clock), Arc::new(SystemRng)) };
@@ -128,7 +135,8 @@ impl Playback {
         });
         let run = &recording.run;
         let (target, limits) = (run.target(), Limits::from(recording.component.limits));
-        let linked = recording.connections.iter().map(|(name, recorded)| (name.clone(), Linked::played(recorded)));
+        let linked = recording.connections.iter();
+        let linked = linked.map(|(name, recorded)| (name.clone(), Linked::played(recorded, &connectors)));
         let hatch = Hatch::new(Parts {
             info: RunInfo {
                 fence: Fence { run: run.id, number: 1 },

@@ -315,7 +315,7 @@ async fn p7_a_dead_letter_plays_as_it_was() {
 
     let asked = rig.http.asked().len();
     let folder = tempfile::tempdir().unwrap();
-    let playback = Playback::open(&read, folder.path(), true).unwrap();
+    let playback = Playback::open(&read, folder.path(), true, vec![]).unwrap();
     let hatch = playback.work(read.component.artifact).hatch;
     assert_eq!(guest(&hatch, "third").await.unwrap(), 422);
     hatch.log(Level::Warn, "about to fail", &vec![("why".into(), "422".into())]);
@@ -331,7 +331,7 @@ async fn p7_a_dead_letter_plays_as_it_was() {
 async fn p6_another_call_than_recorded_ends_the_playback() {
     let (_rig, recording) = recorded().await;
     let folder = tempfile::tempdir().unwrap();
-    let playback = Playback::open(&recording, folder.path(), true).unwrap();
+    let playback = Playback::open(&recording, folder.path(), true, vec![]).unwrap();
     let hatch = playback.work(recording.component.artifact).hatch;
     guest(&hatch, "another").await.unwrap_err();
     let report = Report { outcome: failed(), usage: Usage::default() };
@@ -352,7 +352,7 @@ async fn p6_another_call_than_recorded_ends_the_playback() {
     edited.calls[3].request.as_mut().unwrap()["data_text"] = json!("another");
     edited.calls[3].response = Some(json!({ "status": 201 }));
     let folder = tempfile::tempdir().unwrap();
-    let playback = Playback::open(&edited, folder.path(), true).unwrap();
+    let playback = Playback::open(&edited, folder.path(), true, vec![]).unwrap();
     let hatch = playback.work(recording.component.artifact).hatch;
     assert_eq!(guest(&hatch, "another").await.unwrap(), 201);
 

@@ -67,7 +67,7 @@ impl Schedule {
                 Self::cron(&cron.schedule, &cron.timezone).map_err(|why| format!("schedule `{}` {why}", cron.schedule)),
             ),
             TriggerKind::Interval(interval) => Some(Ok(Self::every(interval.every))),
-            TriggerKind::Webhook(_) | TriggerKind::Event(_) | TriggerKind::Manual => None,
+            TriggerKind::Webhook(_) | TriggerKind::Event(_) | TriggerKind::Source(_) | TriggerKind::Manual => None,
         }
     }
 

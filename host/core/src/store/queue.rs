@@ -30,6 +30,8 @@
 //!   order in which they were accepted, or became due if they were to be delayed. One that was claimed goes on first:
 //!   while it waits for its next attempt or for a person, no other is. A dead letter leaves its place, unless it is to
 //!   block: then no other of its key is claimed until it is resumed, and over, or discarded.
+//! - S16 `accept_heard` stores runs and the trigger's cursor in one transaction; one that nobody can handle is a dead
+//!   letter at once, with its event, and does not hold up the others.
 //!
 //! Not here: when a run is tried again (see [`crate::retry`]); ownership across machines is the
 //! backend's.
@@ -43,7 +45,7 @@ use serde::{Deserialize, Serialize};
 use super::{Reply, StoreError};
 use crate::clock::Timestamp;
 use crate::event::{Event, Output};
-use crate::ids::{EnvironmentName, IntegrationName, RunId, Scope};
+use crate::ids::{EnvironmentName, IntegrationName, RunId, Scope, TriggerName};
 use crate::journal::{Chunk, Cut};
 use crate::order::InOrder;
 use crate::run::{AttemptRecord, RunDetail, RunState, RunSummary, Target};
@@ -65,6 +67,26 @@ pub struct NewRun {
     pub due: Timestamp,
     /// Runs of the same trigger and key run one after the other.
     pub order: Option<InOrder>,
+}
+
+/// What a trigger heard from another system.
+#[derive(Clone, Debug)]
+pub struct HeardRun {
+    /// The run.
+    pub run: NewRun,
+    /// Why it can be handled by nobody: it becomes a dead letter at once.
+    pub unfit: Option<String>,
+}
+
+/// Where a trigger goes on from, in the other system's own terms.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SourceCursor {
+    /// Where.
+    pub scope: Scope,
+    /// The trigger.
+    pub trigger: TriggerName,
+    /// Opaque.
+    pub cursor: String,
 }
 
 /// What an attempt needs of the host: the admission rules read it.
@@ -289,6 +311,20 @@ pub trait RunQueue: Send + Sync {
     ///
     /// `QueueFull`, `DiskFull`, `Unavailable`, `Stopped`: nothing of the batch was stored.
     fn accept(&self, batch: Vec<NewRun>) -> Reply<Vec<Accepted>>;
+
+    /// Stores what a trigger heard as runs, and where it goes on from.
+    ///
+    /// # Errors
+    ///
+    /// As [`RunQueue::accept`]: nothing was stored, and the cursor is where it was.
+    fn accept_heard(&self, batch: Vec<HeardRun>, cursor: Option<SourceCursor>) -> Reply<Vec<Accepted>>;
+
+    /// The last cursor of a trigger that hears from another system.
+    ///
+    /// # Errors
+    ///
+    /// `Unavailable`.
+    async fn source_cursor(&self, scope: &Scope, trigger: &TriggerName) -> Result<Option<String>, StoreError>;
 
     /// Waits until at least one run is due that fits `room`, and claims up to `room.slots`. Dropping
     /// the future gives back what it would have been handed.

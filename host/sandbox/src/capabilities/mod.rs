@@ -3,13 +3,17 @@
 //! A file lifts the arguments, calls the hatch and lowers the answer, nothing else: grants, budgets and
 //! the journal are the hatch's.
 
+mod blob;
 mod config;
+mod email;
 mod events;
 mod http;
 mod kv;
 mod log;
+mod messaging;
 mod program;
 mod run;
+mod sql;
 pub(crate) mod wasi_http;
 
 use std::sync::{Arc, OnceLock};
@@ -40,6 +44,10 @@ const ALL: &[Interface] = &[
     Interface { name: "jackfield:plugin/kv", needs: Some(Capability::Kv), link: kv::link },
     Interface { name: "jackfield:plugin/http", needs: Some(Capability::Http), link: http::link },
     Interface { name: "jackfield:plugin/events", needs: Some(Capability::Events), link: events::link },
+    Interface { name: "jackfield:plugin/sql", needs: Some(Capability::Sql), link: sql::link },
+    Interface { name: "jackfield:plugin/messaging", needs: Some(Capability::Messaging), link: messaging::link },
+    Interface { name: "jackfield:plugin/blob", needs: Some(Capability::Blob), link: blob::link },
+    Interface { name: "jackfield:plugin/email", needs: Some(Capability::Email), link: email::link },
     Interface { name: "wasi:http/types", needs: None, link: wasi_http::link_types },
     Interface { name: "wasi:http/outgoing-handler", needs: Some(Capability::Http), link: wasi_http::link },
 ];

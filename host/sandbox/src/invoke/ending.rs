@@ -1,5 +1,6 @@
 //! Ending: which outcome an attempt has, from what the engine, the limits and the hatch know.
 
+use jackfield_core::grant::Grants;
 use jackfield_core::hatch::Stop;
 use jackfield_core::limits::{Limit, Limits};
 use jackfield_core::outcome::{Failure, Outcome};
@@ -74,7 +75,7 @@ pub(super) fn outcome(ending: Ending, state: &State, limits: &Limits, clocks: &C
     let Some(error) = error else {
         return Err(HostFault("the attempt ended for no reason anybody knows".into()));
     };
-    if let Some(over) = over_budget(&error, limits) {
+    if let Some(over) = over_budget(&error, limits, state.hatch.grants()) {
         return Ok(over);
     }
     Ok(Outcome::Trapped { message: message(&error, state), frames: frames(&error) })
@@ -122,7 +123,7 @@ fn out_of_memory(state: &State) -> Option<Outcome> {
 }
 
 /// A limit that the engine enforces, told by its errors. Two of them have no type of their own.
-fn over_budget(error: &wasmtime::Error, limits: &Limits) -> Option<Outcome> {
+fn over_budget(error: &wasmtime::Error, limits: &Limits, grants: &Grants) -> Option<Outcome> {
     let says = |words: &str| error.chain().any(|cause| cause.to_string().contains(words));
     let table_full = matches!(error.downcast_ref(), Some(ResourceTableError::Full));
     if table_full || says("store handle limit exceeded") {

@@ -186,6 +186,25 @@ impl From<diff::Power> for Power {
             }
             diff::Power::Config(name) => (None, "read".into(), name.into(), Vec::new()),
             diff::Power::Events(types) => (None, "emit".into(), types.into(), Vec::new()),
+            diff::Power::Sql { connection, verb, table, retry_in_doubt } => {
+                let again = retry_in_doubt.then(|| "in doubt: retry".to_owned());
+                (Some(connection.into()), verb.label().into(), table.into(), again.into_iter().collect())
+            }
+            diff::Power::SqlFunction { connection, function } => {
+                (Some(connection.into()), "call".into(), function.into(), Vec::new())
+            }
+            diff::Power::Messaging { connection, action, topic } => {
+                (Some(connection.into()), action.label().into(), topic.into(), Vec::new())
+            }
+            diff::Power::Blob { connection, prefix, write } => {
+                (Some(connection.into()), if write { "read and write" } else { "read" }.into(), prefix, Vec::new())
+            }
+            diff::Power::EmailTo { connection, recipient } => {
+                (Some(connection.into()), "send to".into(), recipient.into(), Vec::new())
+            }
+            diff::Power::EmailFrom { connection, sender } => {
+                (Some(connection.into()), "send as".into(), sender.into(), Vec::new())
+            }
         };
         Self { capability, target, verb, what, with }
     }

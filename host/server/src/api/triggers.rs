@@ -8,6 +8,7 @@ use jackfield_core::ids::{EnvironmentName, IntegrationName, Scope, TriggerName};
 use jackfield_core::listen::Listen;
 use jackfield_core::release::{self, Misfire, Overlap, TriggerKind};
 use jackfield_core::schedule::Schedule as Instants;
+use jackfield_core::sources::SourceView;
 use jackfield_core::store::admin::Right;
 use jackfield_core::store::registry::{Hook, Release};
 use jackfield_core::store::schedules::{Cursor, Skip};
@@ -31,7 +32,7 @@ pub struct Trigger {
     pub integration: String,
     /// The trigger's name.
     pub trigger: String,
-    /// What it listens to: `webhook`, `cron`, `interval`, `event`, `manual`.
+    /// What it listens to: `webhook`, `cron`, `interval`, `event`, `manual`, or the word of a connector, such as `kafka`.
     pub kind: String,
     /// The component that handles its events.
     pub component: String,
@@ -49,6 +50,9 @@ pub struct Trigger {
     /// What an `event` trigger listens for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub listens: Option<Listens>,
+    /// How a trigger that hears from another system is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<Source>,
     /// Where the key of a run's order is read, if its runs are ordered: `subject`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub order_by: Option<String>,
@@ -66,6 +70,43 @@ pub struct Listens {
     pub sources: Vec<String>,
     /// Patterns of attributes: all must match.
     pub attributes: BTreeMap<String, String>,
+}
+
+/// How a trigger that hears from another system is.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Source {
+    /// The manifest's name for its connection.
+    pub connection: String,
+    /// Whether it listens.
+    pub listening: bool,
+    /// Since when it listens, or tries to; absent while the host holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Time>,
+    /// Why events are left on the other side for now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held: Option<String>,
+    /// Messages that wait on the other side, where it says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lag: Option<u64>,
+    /// Events heard since the host started.
+    pub heard: u64,
+    /// When the last one was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_heard: Option<Time>,
+    /// What was heard and could not be taken, or is known to be missed, since the host started.
+    pub lost: u64,
+    /// The last failure, also if it is over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_error: Option<SourceFailure>,
+}
+
+/// Why a trigger did not listen.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct SourceFailure {
+    /// When.
+    pub at: Time,
+    /// Why.
+    pub text: String,
 }
 
 /// When a trigger fires, and did.
@@ -225,7 +266,7 @@ impl Known {
         let cursor = self.cursors.iter().find(|cursor| here(&cursor.scope, &cursor.trigger));
         let webhook = match &trigger.kind {
             TriggerKind::Webhook(webhook) => Some(webhook),
-            TriggerKind::Cron(_) | TriggerKind::Interval(_) | TriggerKind::Event(_) | TriggerKind::Manual => None,
+            _ => None,
         };
         Trigger {
             integration: integration.to_string(),
@@ -240,9 +281,30 @@ impl Known {
                 TriggerKind::Event(listen) => Some(listens(listen)),
                 _ => None,
             },
+            source: match &trigger.kind {
+                TriggerKind::Source(source) => {
+                    let scope = Scope { environment: release.environment.clone(), integration: integration.clone() };
+                    Some(listening(source, api.host.sources.view(&scope, &trigger.name).unwrap_or_default()))
+                }
+                _ => None,
+            },
             order_by: trigger.order.as_ref().map(|order| order.by.as_str().into()),
             on_dead_letter: trigger.order.as_ref().map(|order| if order.block { "block" } else { "go-on" }.into()),
         }
+    }
+}
+
+fn listening(source: &release::SourceTrigger, view: SourceView) -> Source {
+    Source {
+        connection: source.connection.to_string(),
+        listening: view.listening,
+        since: view.since.map(Time),
+        held: view.held,
+        lag: view.lag,
+        heard: view.heard,
+        last_heard: view.last_heard.map(Time),
+        lost: view.lost,
+        last_error: view.last_error.map(|(at, text)| SourceFailure { at: Time(at), text }),
     }
 }
 

@@ -55,6 +55,7 @@ impl Verdict {
             verdict.ambiguous_connections(api, scope, manifest, name, component, lines).await?;
         }
         verdict.connections(api, scope, manifest, lines).await?;
+        verdict.sources(api, manifest, lines);
         verdict.secrets(api, &scope.environment, manifest).await?;
         verdict.settings(api, scope, manifest).await?;
         Ok(verdict)
@@ -198,6 +199,27 @@ impl Verdict {
             }
         }
         Ok(())
+    }
+
+    /// Whether triggers that hear from other systems are as their connectors want them, and grants fit their connections.
+    fn sources(&mut self, api: &Shared, manifest: &Manifest, lines: &Lines) {
+        for (trigger, problem) in api.host.outside.check_triggers(manifest) {
+            let text = format!("trigger `{trigger}`, {problem}");
+            self.problem(lines.trigger(&trigger), format!("trigger.{trigger}.{}", problem.key), text);
+        }
+        for (name, component) in &manifest.components {
+            for (connection, capability) in component.grants.served() {
+                let Some(kind) = manifest.connections.get(connection) else { continue };
+                let serves = api.host.outside.connector(kind).map(|connector| connector.serves());
+                if serves.is_some_and(|serves| !serves.contains(&capability)) {
+                    let text = format!(
+                        "component `{name}` is granted {capability} on `{connection}`, and a connection of kind `{kind}` does not \
+                         serve that"
+                    );
+                    self.problem(lines.grants(name), format!("component.{name}.grants.{capability}"), text);
+                }
+            }
+        }
     }
 
     /// Whether the secrets are there that webhooks are verified with.

@@ -9,12 +9,14 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use jackfield_connectors::{Denied, Network, SystemResolver};
+use jackfield_connectors::Surroundings;
 use jackfield_core::bulk::Bulk;
 use jackfield_core::clock::{Clock, Rng, SystemClock, SystemRng, Timestamp};
 use jackfield_core::executor::{Executor, ExecutorParts};
 use jackfield_core::intake::{Intake, Releases};
 use jackfield_core::logs::Logs;
 use jackfield_core::metrics::Metrics;
+use jackfield_core::sources::Sources;
 use jackfield_core::outside::{Outside, OutsideParts};
 use jackfield_core::store::Store;
 use jackfield_core::store::admin::Right;
@@ -94,12 +96,13 @@ pub async fn build(config: Config) -> anyhow::Result<Built> {
     let (to_audit, audit) = mpsc::channel(AUDIT_LINE);
     let open = network(&to_audit, clock.clone());
     let network = if config.network.private_by_default() { open.clone() } else { open.strict() };
+    let around = |network| Surroundings { network, folders: config.connections.folders.clone(), own_folder: Some(data.to_path_buf()) };
     let outside = Outside::new(OutsideParts {
         store: store.clone(),
         clock: clock.clone(),
         rng: rng.clone(),
         keys,
-        connectors: jackfield_connectors::all(network.clone()),
+        connectors: jackfield_connectors::all(&around(network.clone())),
         bare_http: jackfield_connectors::bare(&network),
         logs: logs.clone(),
         metrics: metrics.clone(),
@@ -107,7 +110,7 @@ pub async fn build(config: Config) -> anyhow::Result<Built> {
 
     let own = config.network.environments().iter().map(|(environment, private)| {
         let network = if *private { open.clone() } else { open.strict() };
-        (environment.clone(), jackfield_connectors::all(network))
+        (environment.clone(), jackfield_connectors::all(&around(network)))
     });
     outside.set_own_connectors(own.collect());
 
@@ -130,6 +133,7 @@ pub async fn build(config: Config) -> anyhow::Result<Built> {
         slots,
         memory_bytes: config.executor.memory_bytes,
     });
+    let sources = Sources::new(intake.clone(), outside.clone(), clock.clone(), metrics.clone());
     let hooks = Hooks::default();
     hooks.refresh(&*store).await?;
 
@@ -145,6 +149,7 @@ pub async fn build(config: Config) -> anyhow::Result<Built> {
         outside,
         releases,
         intake,
+        sources,
         executor,
         bulk,
         code,

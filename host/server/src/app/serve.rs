@@ -63,6 +63,8 @@ pub async fn serve(built: Built, ready: impl FnOnce(&Host, Option<&str>)) -> any
     // Triggers stop when the doors close; runs go on.
     let mut scheduler = tokio::task::JoinSet::new();
     scheduler.spawn(schedule(host.clone(), closing.clone()));
+    let mut sources = tokio::task::JoinSet::new();
+    sources.spawn(hear(host.clone(), closing.clone()));
     tracing::info!(
         ingress = %addresses.ingress, admin = %addresses.admin, metrics = %addresses.metrics,
         data = %host.config.data.display(), held = host.hold.is_held(), "jackfield {} started", crate::VERSION,
@@ -95,6 +97,7 @@ pub async fn serve(built: Built, ready: impl FnOnce(&Host, Option<&str>)) -> any
         working.cancel();
         crash_point("stop-draining");
         scheduler.join_next().await;
+        sources.join_next().await;
         // Requests that wait for a run's output need the runs to go on meanwhile.
         let (executed, ()) = tokio::join!(executor.join_next(), open.closed());
         ending.cancel();
@@ -147,6 +150,13 @@ async fn schedule(host: Arc<Host>, stop: CancellationToken) -> Result<(), StoreE
     }
     let (store, releases, clock) = (host.store.clone(), host.releases.clone(), host.clock.clone());
     Scheduler::new(store, releases, host.intake.clone(), host.metrics.clone(), clock).run(stop).await
+}
+
+/// Hears from other systems until told to stop; while the host is held, it only waits.
+async fn hear(host: Arc<Host>, stop: CancellationToken) {
+    if stop.run_until_cancelled(host.hold.released()).await.is_some() {
+        host.sources.run(stop).await;
+    }
 }
 
 /// Removes what retention does not keep, every minute.

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use clap::Args;
+use jackfield_connectors::Surroundings;
 use jackfield_core::artifact::Digest;
 use jackfield_core::recording::playback::{Playback, PlaybackError, Played};
 use jackfield_core::recording::{RecordedOutcome, Recording};
@@ -57,7 +58,7 @@ pub(super) async fn run(args: ReplayArgs, common: &Common, screen: &Screen) -> R
     let work = temporary_folder()?;
     let playing = Instant::now();
     let exact = artifact == recording.component.artifact;
-    let playback = Playback::open(&recording, work.path(), exact).map_err(|e| match e {
+    let playback = Playback::open(&recording, work.path(), exact, jackfield_connectors::all(&Surroundings::default())).map_err(|e| match e {
         PlaybackError::Recording(_) => bad(e.to_string()),
         PlaybackError::Machine(_) => CliError::host(e.to_string()),
     })?;

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use clap::Args;
+use jackfield_connectors::Surroundings;
 use jackfield_core::artifact::Digest;
 use jackfield_core::ids::ComponentName;
 use jackfield_core::recording::fixture::play::{Play, Verdict};
@@ -145,7 +146,7 @@ impl Bench {
     async fn play(&self, fixture: &Fixture) -> Result<Result<Verdict, BadFixture>, CliError> {
         let artifact = self.artifacts[fixture.component()];
         let folder = temporary_folder()?;
-        let play = match Play::open(fixture, folder.path()).await {
+        let play = match Play::open(fixture, folder.path(), jackfield_connectors::all(&Surroundings::default())).await {
             Ok(play) => play,
             Err(PlaybackError::Recording(bad)) => {
                 return Ok(Err(BadFixture { place: String::new(), problem: bad.to_string() }));

@@ -14,7 +14,7 @@ use jackfield_core::release::Language;
 pub(super) const NAME: &str = "jackfield:project/component";
 
 /// The contract, as this host implements it.
-pub(super) const CONTRACT: [(&str, &str); 9] = [
+pub(super) const CONTRACT: [(&str, &str); 13] = [
     ("types.wit", include_str!("../../../../wit/types.wit")),
     ("handler.wit", include_str!("../../../../wit/handler.wit")),
     ("run.wit", include_str!("../../../../wit/run.wit")),
@@ -24,6 +24,10 @@ pub(super) const CONTRACT: [(&str, &str); 9] = [
     ("http.wit", include_str!("../../../../wit/http.wit")),
     ("program.wit", include_str!("../../../../wit/program.wit")),
     ("events.wit", include_str!("../../../../wit/events.wit")),
+    ("sql.wit", include_str!("../../../../wit/sql.wit")),
+    ("messaging.wit", include_str!("../../../../wit/messaging.wit")),
+    ("blob.wit", include_str!("../../../../wit/blob.wit")),
+    ("email.wit", include_str!("../../../../wit/email.wit")),
 ];
 
 /// The world that has all of the contract.

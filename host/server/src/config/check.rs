@@ -19,7 +19,7 @@ use zeroize::Zeroizing;
 
 use super::raw::{self, Raw};
 use super::{
-    Admin, Config, ExecutorConfig, Ingress, ListenerLimits, Log, LogFormat, MasterKeySource, Metrics, Network, Problem,
+    Admin, Config, Connections, ExecutorConfig, Ingress, ListenerLimits, Log, LogFormat, MasterKeySource, Metrics, Network, Problem,
     Problems, QueueCaps, Tls, units,
 };
 
@@ -151,6 +151,7 @@ pub(super) fn check(
         bytes: check.size("retention.logs.bytes", &raw.retention.logs.bytes, MIB, 1 << 50),
     };
     let network = check.network(&raw.network);
+    let connections = check.connections(&raw.connections);
     let log = check.log(&raw.log);
 
     match (data, master_key) {
@@ -166,6 +167,7 @@ pub(super) fn check(
             retention,
             log_retention,
             network,
+            connections,
             log,
             file: None,
             strange_variables: Vec::new(),
@@ -409,6 +411,20 @@ impl Check<'_> {
             }
         }
         Network { private, environments }
+    }
+
+    fn connections(&mut self, raw: &raw::Connections) -> Connections {
+        let mut folders = Vec::new();
+        for text in &raw.folders {
+            let path = PathBuf::from(text);
+            if path.is_absolute() && path.parent().is_some() {
+                folders.push(path);
+            } else {
+                let text = format!("`{}` is not a folder to give away: write a whole path, such as /srv/inbox", shown(text));
+                self.complain("connections.folders", text);
+            }
+        }
+        Connections { folders }
     }
 
     fn log(&mut self, raw: &raw::Log) -> Log {

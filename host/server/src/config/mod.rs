@@ -59,6 +59,8 @@ pub struct Config {
     pub log_retention: LogRetention,
     /// `[network]`
     pub network: Network,
+    /// `[connections]`
+    pub connections: Connections,
     /// `[log]`
     pub log: Log,
     /// The file that was read, if there was one.
@@ -176,6 +178,13 @@ impl Network {
     pub fn environments(&self) -> &BTreeMap<EnvironmentName, bool> {
         &self.environments
     }
+}
+
+/// `[connections]`
+#[derive(Debug)]
+pub struct Connections {
+    /// Folders that connections may be about.
+    pub folders: Vec<PathBuf>,
 }
 
 /// `[log]`

@@ -17,6 +17,7 @@ pub(super) struct Raw {
     pub(super) queue: Queue,
     pub(super) retention: Retention,
     pub(super) network: Network,
+    pub(super) connections: Connections,
     pub(super) log: Log,
 }
 
@@ -100,6 +101,12 @@ pub(super) struct LogRetention {
 pub(super) struct Network {
     pub(super) private_addresses: String,
     pub(super) environments: BTreeMap<String, String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Connections {
+    pub(super) folders: Vec<String>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -21,6 +21,7 @@ pub(super) const ALL: &[Migration] = &[
     Migration { number: 4, sql: include_str!("migrations/004_dead_bytes.sql") },
     Migration { number: 5, sql: include_str!("migrations/005_events.sql") },
     Migration { number: 6, sql: include_str!("migrations/006_operator.sql") },
+    Migration { number: 7, sql: include_str!("migrations/007_sources.sql") },
 ];
 
 /// The schema's number on disk; none for an empty file.

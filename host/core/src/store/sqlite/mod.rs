@@ -11,6 +11,7 @@ mod dead_letters;
 mod emit;
 mod events;
 mod fault;
+mod heard;
 mod history;
 mod journal;
 mod kv;

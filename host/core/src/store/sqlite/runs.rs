@@ -3,11 +3,12 @@
 use async_trait::async_trait;
 
 use super::queue::Bulk;
-use super::{SqliteStore, claims, history, queue, why_stopped};
-use crate::ids::RunId;
+use super::{SqliteStore, claims, heard, history, queue, why_stopped};
+use crate::ids::{RunId, Scope, TriggerName};
 use crate::run::{RunDetail, RunState, RunSummary};
 use crate::store::queue::{
-    Accepted, Claim, Decision, Depth, Ending, Fence, JournalEnd, NewRun, Retention, Room, RunFilter, RunQueue,
+    Accepted, Claim, Decision, Depth, Ending, Fence, HeardRun, JournalEnd, NewRun, Retention, Room, RunFilter, RunQueue,
+    SourceCursor,
 };
 use crate::store::{Reply, StoreError};
 
@@ -16,6 +17,15 @@ impl RunQueue for SqliteStore {
     fn accept(&self, batch: Vec<NewRun>) -> Reply<Vec<Accepted>> {
         let weight = batch.iter().map(|new| new.event.size() + 256).sum();
         self.command(weight, move |ledger| queue::accept(ledger, &batch))
+    }
+
+    fn accept_heard(&self, batch: Vec<HeardRun>, cursor: Option<SourceCursor>) -> Reply<Vec<Accepted>> {
+        let weight = batch.iter().map(|heard| heard.run.event.size() + 256).sum();
+        self.command(weight, move |ledger| heard::accept(ledger, &batch, cursor.as_ref()))
+    }
+
+    async fn source_cursor(&self, scope: &Scope, trigger: &TriggerName) -> Result<Option<String>, StoreError> {
+        heard::cursor(self, scope, trigger).await
     }
 
     fn claim(&self, room: Room) -> Reply<Vec<Claim>> {

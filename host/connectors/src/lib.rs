@@ -14,6 +14,7 @@ mod dial;
 pub mod http;
 pub mod nats;
 mod network;
+pub mod postgres;
 mod settings;
 mod tls;
 
@@ -44,6 +45,7 @@ type Make = fn(&Surroundings) -> Arc<dyn Connector>;
 const ALL: &[Make] = &[
     |around| Arc::new(http::HttpConnector::new(&around.network)),
     |around| Arc::new(nats::NatsConnector::new(&around.network)),
+    |around| Arc::new(postgres::PostgresConnector::new(&around.network)),
 ];
 
 /// One connector of every kind.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jackfield_tests::api::ENVIRONMENT;
 use jackfield_tests::env;
-use jackfield_tests::host::Host;
+use jackfield_tests::host::{Host, Options};
 use jackfield_tests::manifest::Manifest;
 use jackfield_tests::probe;
 use jackfield_tests::servers::server::{PASSWORD, USER};
@@ -14,6 +14,8 @@ use jackfield_tests::servers::{Kafka, Nats, S3, kafka, nats, s3};
 use jackfield_tests::wait;
 use serde_json::{Value, json};
 
+/// Seeds a bug in a development build of the host.
+const BUG: &str = "JACKFIELD_GAUNTLET_BUG";
 /// Messages between two blows.
 const ROUND: usize = 60;
 
@@ -120,18 +122,22 @@ async fn p1_threat_056_kafka_loses_nothing_and_repeats_nothing_over_kills() {
     beaten(&mut host, &mut kafka, publish, restart).await;
 }
 
-/// Threat rows 56 and 81.
-#[tokio::test(flavor = "multi_thread")]
-async fn p1_threat_056_nats_streams_lose_nothing_and_repeat_nothing_over_kills() {
-    let mut nats = Nats::start(nats::Options::default()).await;
-    let stream = nats.stream().await;
-    let mut host = Host::start().await;
+async fn nats_connection(host: &Host, nats: &Nats) {
     host.api().set_secret(ENVIRONMENT, "nats-password", PASSWORD).await;
     let settings = json!({
         "servers": [format!("nats://{}", nats.address())],
         "credential": { "user": USER, "secret": "nats-password" },
     });
     host.api().set_connection(ENVIRONMENT, "far", "nats", settings).await;
+}
+
+/// Threat rows 56 and 81.
+#[tokio::test(flavor = "multi_thread")]
+async fn p1_threat_056_nats_streams_lose_nothing_and_repeat_nothing_over_kills() {
+    let mut nats = Nats::start(nats::Options::default()).await;
+    let stream = nats.stream().await;
+    let mut host = Host::start().await;
+    nats_connection(&host, &nats).await;
     let more = format!("stream = \"{stream}\", deliver = \"all\"");
     probe::deploy(&host, &manifest("nats", "nats", &more)).await;
     let publish = async |nats: &Nats, numbers: std::ops::Range<usize>| {
@@ -204,12 +210,7 @@ async fn a_full_queue_leaves_messages_with_the_broker() {
     let nats = Nats::shared().await;
     let stream = nats.stream().await;
     let host = Host::options().set("queue.runs", "20").start().await;
-    host.api().set_secret(ENVIRONMENT, "nats-password", PASSWORD).await;
-    let settings = json!({
-        "servers": [format!("nats://{}", nats.address())],
-        "credential": { "user": USER, "secret": "nats-password" },
-    });
-    host.api().set_connection(ENVIRONMENT, "far", "nats", settings).await;
+    nats_connection(&host, nats).await;
     for number in 0..100 {
         let text = json!([{ "do": "sleep", "ms": 50 }, { "do": "kv", "op": "increment", "key": format!("seen/{number:05}"), "by": 1 }]);
         nats.publish(&format!("{stream}.orders"), text.to_string().as_bytes()).await;
@@ -241,4 +242,30 @@ async fn a_trigger_that_cannot_listen_says_why() {
     let text = wait::until("a failure", wait::LONG, failed).await;
     assert!(text.contains("127.0.0.1:1"), "{text}");
     assert_eq!(source(&host).await["listening"], false);
+}
+
+/// The tester is tested: a host that acknowledges before it stores loses what it heard when it is killed, and is found out.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_seeded_bug_commit_first_is_found() {
+    let nats = Nats::shared().await;
+    let stream = nats.stream().await;
+    let mut host = Host::options().variable(BUG, "commit-first").start().await;
+    nats_connection(&host, nats).await;
+    probe::deploy(&host, &manifest("nats", "nats", &format!("stream = \"{stream}\", deliver = \"all\""))).await;
+    listens(&host).await;
+    for number in 0..ROUND {
+        nats.publish(&format!("{stream}.orders"), message(number).as_bytes()).await;
+    }
+    let consumers = || async {
+        let listed = nats.api(&format!("CONSUMER.LIST.{stream}"), &json!({})).await;
+        let consumer = &listed["consumers"][0];
+        (consumer["num_pending"] == 0 && consumer["num_ack_pending"] == 0).then_some(())
+    };
+    wait::until("all is acknowledged", wait::LONG, consumers).await;
+    host.kill9().await;
+    host.restart_with(|options| Options { variables: vec![], ..options }).await;
+    listens(&host).await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let handled = counts(&host).await.len();
+    assert!(handled < ROUND, "all {handled} are there: the bug was not found");
 }

@@ -17,6 +17,8 @@ mod settings;
 mod tls;
 
 #[cfg(test)]
+mod testing;
+#[cfg(test)]
 mod tests;
 
 pub use self::http::bare;

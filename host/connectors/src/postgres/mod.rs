@@ -77,12 +77,21 @@ impl Connector for PostgresConnector {
         Ok(Opened { sql: Some(Arc::new(link)), ..Opened::default() })
     }
 
+    fn offline(&self, schema: Option<&str>, _sender: Option<&str>) -> Opened {
+        let sql = Offline { schema: schema.unwrap_or(settings::SCHEMA).to_owned() };
+        Opened { sql: Some(Arc::new(sql)), ..Opened::default() }
+    }
+
     async fn test(&self, settings: &Map<String, Value>, secrets: &Secrets, limit: Duration) -> Vec<Finding> {
         test::test(self, settings, secrets, limit).await
     }
 
     fn trigger(&self) -> Option<TriggerWord> {
-        Some(TriggerWord { kind: "postgres", example: "connection = \"shop\"\nlisten = [\"orders\"]" })
+        Some(TriggerWord {
+            kind: "postgres",
+            example: "[[trigger]]\nname = \"ordered\"\nkind = \"postgres\"\ncomponent = \"sync\"\nconnection = \"shop\"\n\
+                      listen = [\"orders\"]\n",
+        })
     }
 
     fn check_trigger(&self, trigger: &Map<String, Value>) -> Result<(), Vec<SettingProblem>> {
@@ -139,5 +148,33 @@ impl Sql for Link {
 
     async fn run(&self, call: &SqlCall, reads: bool, with: &Sending) -> Result<SqlDone, Failure> {
         call::run(self, call, reads, with).await
+    }
+}
+
+/// A connection that reads statements and makes no call.
+struct Offline {
+    schema: String,
+}
+
+#[async_trait]
+impl Sql for Offline {
+    fn uses(&self, text: &str) -> Result<Uses, String> {
+        uses::uses(text)
+    }
+
+    fn schema(&self) -> &str {
+        &self.schema
+    }
+
+    fn timeout(&self) -> Duration {
+        settings::TIMEOUT
+    }
+
+    async fn keyed(&self, _: Duration) -> Result<bool, Failure> {
+        Ok(false)
+    }
+
+    async fn run(&self, _: &SqlCall, _: bool, _: &Sending) -> Result<SqlDone, Failure> {
+        Err(Failure::NotExecuted("the connection is not open here".into()))
     }
 }

@@ -11,11 +11,13 @@ use crate::settings::Reader;
 use crate::tls;
 
 /// A call's time limit if `timeout` is not set.
-const TIMEOUT: Duration = Duration::from_secs(30);
+pub(super) const TIMEOUT: Duration = Duration::from_secs(30);
 const LONGEST_TIMEOUT: Duration = Duration::from_secs(600);
 /// The time to resolve, connect, shake hands and log in if `connect_timeout` is not set.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const LONGEST_CONNECT_TIMEOUT: Duration = Duration::from_secs(60);
+/// The schema of names that are written without one, if `schema` is not set.
+pub(super) const SCHEMA: &str = "public";
 const PORT: u16 = 5432;
 const POOL: u16 = 8;
 const MOST_SESSIONS: u16 = 256;
@@ -83,7 +85,7 @@ impl Settings {
         if ca.is_some() && !tls {
             reader.problem("ca", "is of no use with `tls = \"off\"`; leave one of them out");
         }
-        let schema = reader.text("schema").unwrap_or("public").to_owned();
+        let schema = reader.text("schema").unwrap_or(SCHEMA).to_owned();
         if schema.is_empty() || schema.contains(['.', '"', '\0']) {
             reader.problem("schema", "is the name of one schema, without dots or quotes, such as `public`");
         }

@@ -11,6 +11,25 @@ pub(super) fn is_harmless(name: &str) -> bool {
     HARMLESS.contains(&name.strip_prefix(CATALOG).unwrap_or(name))
 }
 
+/// A function as grants name it: of those that PostgreSQL brings along and that are not harmless, with the schema where they
+/// are found first. So a grant of everything in the connection's schema is none of `set_config`.
+pub(super) fn qualified(name: String) -> String {
+    let built_in = BUILT_IN.contains(&name.as_str()) || BEGINNINGS.iter().any(|beginning| name.starts_with(beginning));
+    if built_in && !name.contains('.') { format!("{CATALOG}{name}") } else { name }
+}
+
+const BEGINNINGS: &[&str] = &[
+    "pg_", "lo_", "txid_", "query_to_", "table_to_", "cursor_to_", "schema_to_", "database_to_", "has_", "to_reg", "inet_",
+    "ts_", "acl", "brin_", "gin_", "binary_upgrade_", "icu_",
+];
+
+const BUILT_IN: &[&str] = &[
+    "nextval", "setval", "currval", "lastval", "set_config", "current_setting", "setseed", "loread", "lowrite", "lowritea",
+    "current_query", "current_schemas", "col_description", "obj_description", "shobj_description", "format_type",
+    "row_security_active", "makeaclitem", "getdatabaseencoding", "xmlvalidate",
+    "suppress_redundant_updates_trigger", "random_normal",
+];
+
 const HARMLESS: &[&str] = &[
     // Conditions, and what is written like a call.
     "coalesce", "nullif", "greatest", "least", "num_nulls", "num_nonnulls", "any", "all", "some", "array", "row",

@@ -112,7 +112,7 @@ impl Reading {
         match named(name) {
             Ok(name) => {
                 if !functions::is_harmless(&name) {
-                    self.uses.functions.insert(name);
+                    self.uses.functions.insert(functions::qualified(name));
                 }
                 ControlFlow::Continue(())
             }

@@ -6,6 +6,7 @@ use std::panic::Location;
 use std::time::Duration;
 
 use crate::bindings::jackfield::plugin::types::{ErrorInfo, Failure};
+use crate::soap::Fault;
 
 /// The result of a handler, and of every call to the host.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -39,6 +40,8 @@ pub enum ErrorKind {
     Database,
     /// The broker, the storage or the mail server refused it, and will refuse it again.
     Refused,
+    /// A SOAP service said that it failed; see [`Error::fault`].
+    SoapFault,
     /// The other side answered with this status; see [`crate::http::Response::error_for_status`].
     Status(u16),
 }
@@ -58,6 +61,7 @@ impl ErrorKind {
             Self::Conflict => "conflict",
             Self::Database => "database",
             Self::Refused => "refused",
+            Self::SoapFault => "soap-fault",
             Self::Status(_) => "http-status",
         }
     }
@@ -67,8 +71,8 @@ impl ErrorKind {
         match self {
             Self::Other | Self::Unavailable | Self::Timeout | Self::InDoubt | Self::Quota | Self::Conflict => true,
             Self::Rejected | Self::AccessDenied | Self::Invalid | Self::TooLarge | Self::Refused => false,
-            // Its code decides: see `Error::database`.
-            Self::Database => false,
+            // Their codes decide: see `Error::database` and `soap::fault`.
+            Self::Database | Self::SoapFault => false,
             // "Too early", "too many" and "took too long" pass; other refusals do not.
             Self::Status(status) => matches!(status, 408 | 425 | 429) || status >= 500,
         }
@@ -91,6 +95,7 @@ struct Inner {
     retryable: bool,
     retry_after: Option<Duration>,
     code: Option<String>,
+    fault: Option<Fault>,
 }
 
 impl Error {
@@ -119,6 +124,7 @@ impl Error {
             retryable: kind.retryable(),
             retry_after: None,
             code: None,
+            fault: None,
         }))
     }
 
@@ -197,6 +203,17 @@ impl Error {
         self.0.code.as_deref()
     }
 
+    pub(crate) fn with_fault(mut self, fault: Fault) -> Self {
+        self.0.fault = Some(fault);
+        self
+    }
+
+    /// What a SOAP service said; see [`ErrorKind::SoapFault`].
+    #[must_use]
+    pub fn fault(&self) -> Option<&Fault> {
+        self.0.fault.as_ref()
+    }
+
     /// Whether a later attempt may succeed.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
@@ -210,7 +227,7 @@ impl Error {
     }
 
     pub(crate) fn into_failure(self) -> Failure {
-        let Inner { kind, name, message, at, retryable, retry_after, code: _ } = *self.0;
+        let Inner { kind, name, message, at, retryable, retry_after, code: _, fault: _ } = *self.0;
         if kind == ErrorKind::Rejected && !retryable {
             return Failure::Rejected(message);
         }

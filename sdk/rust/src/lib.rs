@@ -58,6 +58,7 @@ pub mod log;
 mod messaging;
 mod output;
 mod rt;
+pub mod soap;
 pub mod sql;
 
 pub use blob::{Blob, Object, ObjectInfo, Objects};

@@ -154,7 +154,7 @@ impl Made<'_> {
             };
             let kept = error.as_db_error().is_some();
             let dead = lent.used() && !kept;
-            let failed = failure(&error, self.stage());
+            let failed = lent.failed(&error, self.stage());
             if kept {
                 undo(lent).await;
             }
@@ -211,7 +211,7 @@ impl Made<'_> {
             SqlCall::Execute(statement) => {
                 let prepared = ready(begun, statement)?;
                 let rows = begun.lent.execute_raw(prepared, Parameter::all(&statement.parameters)).await;
-                let rows = rows.map_err(|e| failure(&e, self.stage()))?;
+                let rows = rows.map_err(|e| begun.lent.failed(&e, self.stage()))?;
                 // The server counts what a SELECT reads; it changed nothing.
                 Ok(SqlDone::Change(change(if self.reads { 0 } else { rows })))
             }
@@ -228,9 +228,10 @@ impl Made<'_> {
         });
         let columns = columns.collect::<Result<Vec<_>, String>>().map_err(Failure::Invalid)?;
         let rows = begun.lent.query_raw(prepared, Parameter::all(&statement.parameters)).await;
-        let mut arriving = pin!(rows.map_err(|e| failure(&e, self.stage()))?);
+        let failed = |e: Error| begun.lent.failed(&e, self.stage());
+        let mut arriving = pin!(rows.map_err(failed)?);
         let (mut rows, mut bytes) = (Vec::new(), 0_u64);
-        while let Some(row) = arriving.try_next().await.map_err(|e| failure(&e, self.stage()))? {
+        while let Some(row) = arriving.try_next().await.map_err(failed)? {
             if rows.len() >= self.with.answer_rows as usize {
                 let most = self.with.answer_rows;
                 return Err(End::Midway(too_large(format!("the answer has more than {most} rows (limits.sql_rows)"))));
@@ -259,7 +260,7 @@ impl Made<'_> {
         }
         let mut changes = Vec::with_capacity(count);
         for (i, (answer, step)) in under_way.into_iter().zip(steps).enumerate() {
-            let rows = answer.answer().await.map_err(|e| at_step(failure(&e, self.stage()), i + 1, count))?;
+            let rows = answer.answer().await.map_err(|e| at_step(begun.lent.failed(&e, self.stage()), i + 1, count))?;
             let made = change(rows);
             if let Some(expected) = step.expect_rows.filter(|expected| *expected != made.rows) {
                 let (step, rows) = (i + 1, made.rows);

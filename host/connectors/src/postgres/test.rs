@@ -17,7 +17,7 @@ use tokio_postgres::{Client, Error};
 use tokio_rustls::TlsConnector;
 
 use super::ledger::{Ledger, TABLE};
-use super::session::Dialer;
+use super::session::{Dialer, Seen};
 use super::settings::Settings;
 use super::{PostgresConnector, failure};
 use crate::address::Origin;
@@ -89,7 +89,7 @@ async fn look(connector: &PostgresConnector, dialer: &Dialer, findings: &mut Vec
         }
         Err(e) => return findings.push(bad("reachable", e.to_string())),
     }
-    let (client, messages) = match dialer.session().await {
+    let (client, messages) = match dialer.session(&Seen::default()).await {
         Ok(session) => session,
         // Of TLS it was told before why.
         Err(_) if findings.iter().any(|f| f.what == "tls" && !f.ok) => return,

@@ -7,7 +7,7 @@ const TYPES: &str = "create type mood as enum ('glad', 'so so'); create domain s
 
 /// Expressions of every type that is read, at their edges.
 const LITERALS: &[&str] = &[
-    "1::int2", "-32768::int2", "2147483647", "-9223372036854775808::int8", "4294967295::oid", "7::positive",
+    "1::int2", "(-32768)::int2", "2147483647", "(-9223372036854775808)::int8", "4294967295::oid", "7::positive",
     "true", "false", "null::int",
     "0.1::float8", "'NaN'::float8", "'-Infinity'::float8", "1e300::float8", "-0.0::float8", "123456789012345680::float8",
     "0.1::float4", "1e-10::float4",

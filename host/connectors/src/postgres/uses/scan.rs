@@ -195,6 +195,12 @@ pub(super) fn scan(text: &str) -> Result<Scanned, String> {
                 }
                 continue;
             }
+            (c, _) if c.is_ascii_digit() => {
+                while scanner.peek().is_some_and(|c| c.is_ascii_digit()) {
+                    scanner.next();
+                }
+                continue;
+            }
             (c, _) if c.is_control() && !c.is_ascii_whitespace() => {
                 return Err(format!("the character U+{:04X} stands outside of a string", u32::from(c)));
             }

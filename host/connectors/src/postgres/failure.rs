@@ -46,8 +46,7 @@ fn of_server(db: &DbError, stage: Stage) -> Failure {
     let code = db.code();
     let text = described(db);
     // It answered COMMIT and then ended the session: it does not say what became of it. An ERROR does: undone.
-    let fatal = !matches!(db.parsed_severity(), Some(Severity::Error) | None);
-    if *code == SqlState::T_R_STATEMENT_COMPLETION_UNKNOWN || (stage == Stage::Committing && fatal) {
+    if *code == SqlState::T_R_STATEMENT_COMPLETION_UNKNOWN || (stage == Stage::Committing && is_fatal(db)) {
         return Failure::Broken { message: text, timed_out: false };
     }
     let class = &code.code()[..2.min(code.code().len())];
@@ -62,6 +61,16 @@ fn of_server(db: &DbError, stage: Stage) -> Failure {
         _ if matches!(code.code(), "25P03" | "25P04") => Failure::NotExecuted(text),
         _ => Failure::Refused { code: code.code().to_owned(), message: text },
     }
+}
+
+/// Whether the server ended the session with it.
+fn is_fatal(db: &DbError) -> bool {
+    !matches!(db.parsed_severity(), Some(Severity::Error) | None)
+}
+
+/// Whether the session outlived an error.
+pub(super) fn is_alive(error: &Error) -> bool {
+    error.as_db_error().is_some_and(|db| !is_fatal(db))
 }
 
 /// The time was over, by the server's clock or by ours.

@@ -23,6 +23,7 @@ use tokio_postgres::{AsyncMessage, CancelToken, Client, Config, Error};
 use tokio_postgres_rustls::MakeRustlsConnect;
 use tokio_util::task::TaskTracker;
 
+use super::call::started;
 use super::failure::{self, NotOpened, Stage};
 use super::settings::Settings;
 use super::wire::{Oversized, Watched, WatchedTls};
@@ -36,6 +37,11 @@ use crate::tls;
 const OPTIONS: &str = "-c timezone=UTC -c datestyle=ISO,MDY -c intervalstyle=postgres -c bytea_output=hex \
     -c extra_float_digits=1 -c standard_conforming_strings=on -c default_transaction_read_only=off \
     -c statement_timeout=0 -c lock_timeout=0 -c idle_in_transaction_session_timeout=60000";
+
+/// Takes back whatever a call, by a function or a trigger that it had run, may have left in its session. The same as
+/// `DISCARD ALL`, but for the statements that the client library keeps for itself.
+const CLEAN: &str = "CLOSE ALL; SET SESSION AUTHORIZATION DEFAULT; RESET ALL; UNLISTEN *; \
+    SELECT pg_catalog.pg_advisory_unlock_all(); DISCARD TEMP; DISCARD SEQUENCES";
 
 /// Sessions that nobody used for so long are closed.
 const IDLE: Duration = Duration::from_secs(600);
@@ -154,7 +160,11 @@ pub(super) type Seen = Arc<OnceLock<Oversized>>;
 
 /// A session, as it is kept.
 struct Session {
-    client: Client,
+    client: Arc<Client>,
+    /// What was sent to clean it, after the last call.
+    cleaning: JoinSet<Result<(), Error>>,
+    /// Cleaning failed.
+    unclean: bool,
     /// Whether a call had it.
     used: bool,
     /// Since when nobody has it.
@@ -214,7 +224,16 @@ impl Sessions {
         let mut going = JoinSet::new();
         // Notices may hold data of the statements; nobody reads them.
         going.spawn(async move { while let Some(Ok(_)) = messages.next().await {} });
-        Ok(Session { client, used: false, since: Instant::now(), oversized, _going: going })
+        let client = Arc::new(client);
+        Ok(Session {
+            client,
+            cleaning: JoinSet::new(),
+            unclean: false,
+            used: false,
+            since: Instant::now(),
+            oversized,
+            _going: going,
+        })
     }
 }
 
@@ -227,11 +246,47 @@ pub(super) struct Lent {
 }
 
 impl Lent {
-    /// For the next call. Only where no transaction is open, or its end is on the way.
-    pub(super) fn give_back(mut self) {
-        if let Some(session) = self.session.take().filter(|session| !session.client.is_closed()) {
-            self.sessions.idle().push(Session { used: true, since: Instant::now(), ..session });
+    /// For the next call. Only where no transaction is open.
+    pub(super) fn give_back(self) {
+        self.end_with(CLEAN.to_owned());
+    }
+
+    /// Ends the transaction, and gives the session back.
+    pub(super) fn undo(self) {
+        self.end_with(format!("ROLLBACK; {CLEAN}"));
+    }
+
+    /// Sends what ends the call, and does not wait for it: whoever has the session next is behind that.
+    fn end_with(mut self, last: String) {
+        let Some(mut session) = self.session.take().filter(|session| !session.client.is_closed()) else { return };
+        let client = Arc::clone(&session.client);
+        let sent = started(async move { client.batch_execute(&last).await });
+        session.cleaning.spawn(sent.answer());
+        self.sessions.idle().push(Session { used: true, since: Instant::now(), ..session });
+    }
+
+    /// Waits until what the last call left is taken back.
+    ///
+    /// # Errors
+    ///
+    /// It was not: then nothing may be done in the session.
+    pub(super) async fn cleaned(&mut self) -> Result<(), Error> {
+        let Some(session) = &mut self.session else { return Ok(()) };
+        while let Some(Ok(cleaned)) = session.cleaning.join_next().await {
+            session.unclean |= cleaned.is_err();
+            cleaned?;
         }
+        Ok(())
+    }
+
+    /// Whether [`Lent::cleaned`] failed.
+    pub(super) fn is_unclean(&self) -> bool {
+        self.session().unclean
+    }
+
+    /// The session's client, to be used while it is lent.
+    pub(super) fn client(&self) -> Arc<Client> {
+        Arc::clone(&self.session().client)
     }
 
     fn session(&self) -> &Session {

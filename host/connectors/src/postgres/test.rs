@@ -161,22 +161,35 @@ async fn ask(client: &Client, settings: &Settings, findings: &mut Vec<Finding>) 
             good("role", format!("`{user}` has no powers over the server"))
         } else {
             let powers = powers.join(", ");
-            bad("role", format!("`{user}` can do more than statements need: {powers}; use a role of its own, see this kind's page"))
+            bad(
+                "role",
+                format!(
+                    "`{user}` can do more than statements need: {powers}; use a role of its own, see this kind's page"
+                ),
+            )
         });
     }
     let rows = client.query_typed(SCHEMA, &[(schema, Type::TEXT)]).await?;
     findings.push(match rows.first().map(|row| row.try_get::<_, bool>(0)).transpose()? {
         Some(true) => good("schema", format!("`{schema}` can be used")),
-        Some(false) => bad("schema", format!("`{schema}` cannot be used: grant usage on schema \"{schema}\" to \"{user}\"")),
+        Some(false) => {
+            bad("schema", format!("`{schema}` cannot be used: grant usage on schema \"{schema}\" to \"{user}\""))
+        }
         None => bad("schema", format!("`{schema}` is not there; create it or set `schema`")),
     });
     findings.push(match Ledger::new(schema).look(client).await? {
-        Some(true) => good("ledger", format!("{schema}.{TABLE} is there: a write whose answer is lost is asked for again")),
+        Some(true) => {
+            good("ledger", format!("{schema}.{TABLE} is there: a write whose answer is lost is asked for again"))
+        }
         Some(false) => bad(
             "ledger",
-            format!("{schema}.{TABLE} is there and cannot be used: grant select, insert, update, delete on it to \"{user}\""),
+            format!(
+                "{schema}.{TABLE} is there and cannot be used: grant select, insert, update, delete on it to \"{user}\""
+            ),
         ),
-        None => good("ledger", format!("{schema}.{TABLE} is not there: a write whose answer is lost waits for a person")),
+        None => {
+            good("ledger", format!("{schema}.{TABLE} is not there: a write whose answer is lost waits for a person"))
+        }
     });
     Ok(())
 }

@@ -3,10 +3,10 @@
 //! Not here: the pool (`session.rs`), values (`values/`), and the ledger's own statements (`ledger.rs`).
 
 use std::collections::HashMap;
-use std::future::{Future, poll_fn};
+use std::future::Future;
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::task::Poll;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use futures_util::TryStreamExt;
@@ -16,15 +16,10 @@ use tokio::time::{Instant, timeout_at};
 use tokio_postgres::{Client, Error, Statement as Prepared};
 
 use super::Link;
-use super::failure::{Stage, failure, out_of_time};
+use super::failure::{Stage, failure, is_alive, out_of_time};
 use super::ledger::Noted;
 use super::session::Lent;
 use super::values::{self, Parameter};
-
-/// Takes back whatever a call before, by a function or a trigger it had run, may have left in the session. The same as
-/// `DISCARD ALL`, but for the statements that the client library keeps for itself.
-const CLEAN: &str = "CLOSE ALL; SET SESSION AUTHORIZATION DEFAULT; RESET ALL; UNLISTEN *; \
-    SELECT pg_catalog.pg_advisory_unlock_all(); DISCARD TEMP; DISCARD SEQUENCES";
 
 /// The server's own clock ends a statement so much earlier than ours ends the call: then the session can be kept.
 const MARGIN: Duration = Duration::from_millis(50);
@@ -80,7 +75,8 @@ impl Progress {
     }
 
     fn stage(&self) -> Option<Stage> {
-        [None, Some(Stage::Reading), Some(Stage::Writing), Some(Stage::Committing)][usize::from(self.0.load(Ordering::Relaxed))]
+        [None, Some(Stage::Reading), Some(Stage::Writing), Some(Stage::Committing)]
+            [usize::from(self.0.load(Ordering::Relaxed))]
     }
 }
 
@@ -126,17 +122,17 @@ impl Made<'_> {
         let begun = self.begun(ledger).await?;
         if let Some(Noted::Before(answer)) = &begun.noted {
             let answer = answer.clone();
-            undo(begun.lent).await;
+            begun.lent.undo();
             return Ok(answer);
         }
         match self.within(&begun).await {
             Ok(done) if self.reads => {
-                undo(begun.lent).await;
+                begun.lent.undo();
                 Ok(done)
             }
             Ok(done) => self.committed(begun.lent, ledger, done).await,
             Err(End::Kept(failure)) => {
-                undo(begun.lent).await;
+                begun.lent.undo();
                 Err(failure)
             }
             Err(End::Midway(failure)) => Err(failure),
@@ -146,17 +142,17 @@ impl Made<'_> {
     /// Begins, in one round trip. A session that turns out to be dead is replaced: nothing can have come of it.
     async fn begun(&self, ledger: bool) -> Result<Begun, Failure> {
         loop {
-            let lent = self.link.sessions.lend(self.deadline).await?;
+            let mut lent = self.link.sessions.lend(self.deadline).await?;
             self.progress.reach(self.stage());
-            let error = match self.begun_in(&lent, ledger).await {
+            let error = match self.begun_in(&mut lent, ledger).await {
                 Ok((prepared, noted)) => return Ok(Begun { lent, prepared, noted }),
                 Err(error) => error,
             };
-            let kept = error.as_db_error().is_some();
+            let kept = is_alive(&error) && !lent.is_unclean();
             let dead = lent.used() && !kept;
-            let failed = failure(&error, self.stage());
+            let failed = lent.failed(&error, self.stage());
             if kept {
-                undo(lent).await;
+                lent.undo();
             }
             if !dead {
                 return Err(self.link.ledger.blamed(&error, failed));
@@ -164,7 +160,11 @@ impl Made<'_> {
         }
     }
 
-    async fn begun_in(&self, lent: &Lent, ledger: bool) -> Result<(HashMap<String, Prepared>, Option<Noted>), Error> {
+    async fn begun_in(
+        &self,
+        lent: &mut Lent,
+        ledger: bool,
+    ) -> Result<(HashMap<String, Prepared>, Option<Noted>), Error> {
         let left = self.deadline.saturating_duration_since(Instant::now()).saturating_sub(MARGIN);
         let millis = left.as_millis().max(1);
         // A lock that is not had is told as such, before the time is over.
@@ -175,23 +175,21 @@ impl Made<'_> {
             "BEGIN {mode}; SET LOCAL search_path TO \"{schema}\", pg_temp; \
              SET LOCAL statement_timeout TO {millis}; SET LOCAL lock_timeout TO {lock}"
         );
-        let client: &Client = lent;
-        let clean = if lent.used() { Some(started(client.batch_execute(CLEAN)).await) } else { None };
-        let begin = started(client.batch_execute(&begin)).await;
+        let client = lent.client();
+        let client: &Client = &client;
+        let begin = started(client.batch_execute(&begin));
         let noting = match ledger {
-            true => Some(started(self.link.ledger.note(client, &self.with.key)).await),
+            true => Some(started(self.link.ledger.note(client, &self.with.key))),
             false => None,
         };
         let mut preparing = Vec::new();
         let mut seen: HashMap<&str, ()> = HashMap::new();
         for text in self.call.statements().map(|s| s.text.as_str()) {
             if seen.insert(text, ()).is_none() {
-                preparing.push((text, started(client.prepare(text)).await));
+                preparing.push((text, started(client.prepare(text))));
             }
         }
-        if let Some(clean) = clean {
-            clean.answer().await?;
-        }
+        lent.cleaned().await?;
         begin.answer().await?;
         let noted = match noting {
             Some(noting) => Some(self.link.ledger.noted(client, &self.with.key, noting.answer().await?).await?),
@@ -211,7 +209,7 @@ impl Made<'_> {
             SqlCall::Execute(statement) => {
                 let prepared = ready(begun, statement)?;
                 let rows = begun.lent.execute_raw(prepared, Parameter::all(&statement.parameters)).await;
-                let rows = rows.map_err(|e| failure(&e, self.stage()))?;
+                let rows = rows.map_err(|e| begun.lent.failed(&e, self.stage()))?;
                 // The server counts what a SELECT reads; it changed nothing.
                 Ok(SqlDone::Change(change(if self.reads { 0 } else { rows })))
             }
@@ -228,9 +226,10 @@ impl Made<'_> {
         });
         let columns = columns.collect::<Result<Vec<_>, String>>().map_err(Failure::Invalid)?;
         let rows = begun.lent.query_raw(prepared, Parameter::all(&statement.parameters)).await;
-        let mut arriving = pin!(rows.map_err(|e| failure(&e, self.stage()))?);
+        let failed = |e: Error| begun.lent.failed(&e, self.stage());
+        let mut arriving = pin!(rows.map_err(failed)?);
         let (mut rows, mut bytes) = (Vec::new(), 0_u64);
-        while let Some(row) = arriving.try_next().await.map_err(|e| failure(&e, self.stage()))? {
+        while let Some(row) = arriving.try_next().await.map_err(failed)? {
             if rows.len() >= self.with.answer_rows as usize {
                 let most = self.with.answer_rows;
                 return Err(End::Midway(too_large(format!("the answer has more than {most} rows (limits.sql_rows)"))));
@@ -240,7 +239,9 @@ impl Made<'_> {
             bytes += values::size(&read).max(row.raw_size_bytes() as u64);
             if bytes > self.with.answer_bytes {
                 let most = self.with.answer_bytes;
-                return Err(End::Midway(too_large(format!("the answer has more than {most} bytes (limits.sql_bytes)"))));
+                return Err(End::Midway(too_large(format!(
+                    "the answer has more than {most} bytes (limits.sql_bytes)"
+                ))));
             }
             rows.push(read);
         }
@@ -255,11 +256,11 @@ impl Made<'_> {
         for (i, step) in steps.iter().enumerate() {
             let prepared = ready(begun, &step.statement).map_err(|f| at_step(f, i + 1, count))?;
             let parameters = Parameter::all(&step.statement.parameters);
-            under_way.push(started(begun.lent.execute_raw(prepared, parameters)).await);
+            under_way.push(started(begun.lent.execute_raw(prepared, parameters)));
         }
         let mut changes = Vec::with_capacity(count);
         for (i, (answer, step)) in under_way.into_iter().zip(steps).enumerate() {
-            let rows = answer.answer().await.map_err(|e| at_step(failure(&e, self.stage()), i + 1, count))?;
+            let rows = answer.answer().await.map_err(|e| at_step(begun.lent.failed(&e, self.stage()), i + 1, count))?;
             let made = change(rows);
             if let Some(expected) = step.expect_rows.filter(|expected| *expected != made.rows) {
                 let (step, rows) = (i + 1, made.rows);
@@ -274,7 +275,7 @@ impl Made<'_> {
     async fn committed(&self, lent: Lent, ledger: bool, done: SqlDone) -> Result<SqlDone, Failure> {
         self.commit(&lent, ledger, &done).await?;
         if ledger {
-            self.link.ledger.tidied(&lent, Instant::now()).await;
+            self.link.ledger.tidied(&lent, Instant::now());
         }
         lent.give_back();
         Ok(done)
@@ -283,11 +284,11 @@ impl Made<'_> {
     /// The answer into the ledger, and COMMIT, in one round trip.
     async fn commit(&self, client: &Client, ledger: bool, done: &SqlDone) -> Result<(), Failure> {
         let kept = match ledger {
-            true => Some(started(self.link.ledger.keep(client, &self.with.key, done)).await),
+            true => Some(started(self.link.ledger.keep(client, &self.with.key, done))),
             false => None,
         };
         self.progress.reach(Stage::Committing);
-        let commit = started(client.batch_execute("COMMIT")).await;
+        let commit = started(client.batch_execute("COMMIT"));
         if let Some(kept) = kept {
             // Refused, it makes a ROLLBACK of the COMMIT that follows it.
             let stage = |e: &Error| if e.as_db_error().is_some() { Stage::Writing } else { Stage::Committing };
@@ -334,12 +335,6 @@ fn at_step(failure: Failure, step: usize, of: usize) -> Failure {
     }
 }
 
-/// Ends the transaction without waiting for the answer, and gives the session back: whoever has it next is behind that.
-async fn undo(lent: Lent) {
-    drop(started(lent.batch_execute("ROLLBACK")).await);
-    lent.give_back();
-}
-
 /// A request that is on its way; its answer is waited for later.
 pub(super) enum Started<F: Future> {
     Answered(F::Output),
@@ -348,9 +343,10 @@ pub(super) enum Started<F: Future> {
 
 /// Sends a request of the client library: it does so when it is first polled, and requests arrive in the order in which
 /// they were sent.
-pub(super) async fn started<F: Future>(request: F) -> Started<F> {
+pub(super) fn started<F: Future>(request: F) -> Started<F> {
     let mut request = Box::pin(request);
-    match poll_fn(|cx| Poll::Ready(request.as_mut().poll(cx))).await {
+    // Nobody need be woken: whoever wants the answer polls again.
+    match request.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(answer) => Started::Answered(answer),
         Poll::Pending => Started::Waiting(request),
     }

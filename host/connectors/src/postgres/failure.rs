@@ -10,7 +10,6 @@ use tokio_postgres::error::{DbError, ErrorPosition, Severity};
 use tokio_postgres::{Error, error::SqlState};
 
 use super::settings::Settings;
-use super::wire::Oversized;
 use crate::dial::DialError;
 
 /// How far a call had come when it failed.
@@ -26,9 +25,6 @@ pub(super) enum Stage {
 
 /// The failure of a call that had come to `stage`.
 pub(super) fn failure(error: &Error, stage: Stage) -> Failure {
-    if let Some(oversized) = find::<Oversized>(error) {
-        return Failure::TooLarge { message: oversized.to_string(), sent: stage == Stage::Committing };
-    }
     match error.as_db_error() {
         Some(db) => of_server(db, stage),
         None => cut(&causes(error), stage),
@@ -50,8 +46,7 @@ fn of_server(db: &DbError, stage: Stage) -> Failure {
     let code = db.code();
     let text = described(db);
     // It answered COMMIT and then ended the session: it does not say what became of it. An ERROR does: undone.
-    let fatal = !matches!(db.parsed_severity(), Some(Severity::Error) | None);
-    if *code == SqlState::T_R_STATEMENT_COMPLETION_UNKNOWN || (stage == Stage::Committing && fatal) {
+    if *code == SqlState::T_R_STATEMENT_COMPLETION_UNKNOWN || (stage == Stage::Committing && is_fatal(db)) {
         return Failure::Broken { message: text, timed_out: false };
     }
     let class = &code.code()[..2.min(code.code().len())];
@@ -68,6 +63,16 @@ fn of_server(db: &DbError, stage: Stage) -> Failure {
     }
 }
 
+/// Whether the server ended the session with it.
+fn is_fatal(db: &DbError) -> bool {
+    !matches!(db.parsed_severity(), Some(Severity::Error) | None)
+}
+
+/// Whether the session outlived an error.
+pub(super) fn is_alive(error: &Error) -> bool {
+    error.as_db_error().is_some_and(|db| !is_fatal(db))
+}
+
 /// The time was over, by the server's clock or by ours.
 pub(super) fn out_of_time(what: &str, stage: Stage) -> Failure {
     match stage {
@@ -76,15 +81,29 @@ pub(super) fn out_of_time(what: &str, stage: Stage) -> Failure {
     }
 }
 
-/// A session could not be had.
-pub(super) fn not_opened(error: &Error, settings: &Settings) -> Failure {
-    let at = format!("`{}:{}`", settings.host, settings.port);
-    if let Some(dial) = find::<DialError>(error) {
-        return match dial {
-            DialError::Denied(text) => Failure::Denied(text.clone()),
-            DialError::Failed(text) => Failure::NotExecuted(text.clone()),
-        };
+/// Why there is no session.
+#[derive(Debug)]
+pub(super) enum NotOpened {
+    /// There is no way to the server.
+    Dial(DialError),
+    /// The server, or what speaks there, did not let us in.
+    Server(Error),
+}
+
+impl From<DialError> for NotOpened {
+    fn from(error: DialError) -> Self {
+        Self::Dial(error)
     }
+}
+
+/// A session could not be had.
+pub(super) fn not_opened(why: &NotOpened, settings: &Settings) -> Failure {
+    let at = format!("`{}:{}`", settings.host, settings.port);
+    let error = match why {
+        NotOpened::Dial(DialError::Denied(text)) => return Failure::Denied(text.clone()),
+        NotOpened::Dial(DialError::Failed(text)) => return Failure::NotExecuted(text.clone()),
+        NotOpened::Server(error) => error,
+    };
     let text = match error.as_db_error() {
         Some(db) if db.code().code().starts_with("28") => {
             format!("{at} does not accept the connection's credential ({}): {}", whose(settings), db.message())
@@ -179,11 +198,13 @@ fn find<E: std::error::Error + 'static>(error: &Error) -> Option<&E> {
 }
 
 /// Whether a person has to change something before it works: a credential, a name, a right.
-pub(super) fn is_for_a_person(error: &Error) -> bool {
+pub(super) fn is_for_a_person(why: &NotOpened) -> bool {
+    let error = match why {
+        NotOpened::Dial(dial) => return matches!(dial, DialError::Denied(_)),
+        NotOpened::Server(error) => error,
+    };
     if let Some(db) = error.as_db_error() {
         return ["28", "3D", "42"].iter().any(|class| db.code().code().starts_with(class));
     }
-    matches!(find::<DialError>(error), Some(DialError::Denied(_)))
-        || error.to_string().contains("authentication")
-        || error.to_string().contains("TLS")
+    error.to_string().contains("authentication") || error.to_string().contains("TLS")
 }

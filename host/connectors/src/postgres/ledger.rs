@@ -44,8 +44,12 @@ pub(super) struct Ledger {
 enum Known {
     Nothing,
     /// It was not there.
-    Absent { until: Instant },
-    Installed { tidied: Option<Instant> },
+    Absent {
+        until: Instant,
+    },
+    Installed {
+        tidied: Option<Instant>,
+    },
 }
 
 /// What the ledger says of a key.
@@ -139,7 +143,7 @@ impl Ledger {
     }
 
     /// Removes rows that nobody asks for any more, now and then. Its answer is not waited for: it is nobody's call.
-    pub(super) async fn tidied(&self, client: &Client, now: Instant) {
+    pub(super) fn tidied(&self, client: &Client, now: Instant) {
         let due = match self.known() {
             Known::Installed { tidied: Some(last) } => last + TIDY_EVERY <= now,
             Known::Installed { tidied: None } => true,
@@ -151,7 +155,7 @@ impl Ledger {
                 "DELETE FROM {0} WHERE key IN (SELECT key FROM {0} WHERE at < now() - interval '30 days' LIMIT 10000)",
                 self.table
             );
-            drop(started(client.batch_execute(&text)).await);
+            drop(started(client.batch_execute(&text)));
         }
     }
 }

@@ -17,8 +17,8 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
 use tokio_postgres::{AsyncMessage, Client, Notification};
 
-use super::failure;
-use super::session::{Dialer, Messages};
+use super::failure::{self, NotOpened};
+use super::session::{Dialer, Messages, Seen};
 use super::settings::Listening;
 
 /// Notifications that wait here for the sink. Then the socket is no longer read, and the server keeps the rest.
@@ -46,17 +46,17 @@ impl Listener {
 
     /// A session that listens, and what its server says.
     async fn listening(&self, tasks: &mut JoinSet<()>) -> Result<(Client, mpsc::Receiver<Notification>), SourceError> {
-        let (client, messages) = self.dialer.session().await.map_err(|e| self.refused(&e))?;
+        let (client, messages) = self.dialer.session(&Seen::default()).await.map_err(|e| self.refused(&e))?;
         let (said, heard) = mpsc::channel(WAITING);
         tasks.spawn(pumped(messages, said));
         for channel in &self.listening.channels {
             let listen = format!("LISTEN \"{}\"", channel.replace('"', "\"\""));
-            client.batch_execute(&listen).await.map_err(|e| self.refused(&e))?;
+            client.batch_execute(&listen).await.map_err(|e| self.refused(&NotOpened::Server(e)))?;
         }
         Ok((client, heard))
     }
 
-    fn refused(&self, error: &tokio_postgres::Error) -> SourceError {
+    fn refused(&self, error: &NotOpened) -> SourceError {
         let text = failure::not_opened(error, self.dialer.settings()).to_string();
         if failure::is_for_a_person(error) { SourceError::Refused(text) } else { SourceError::Lost(text) }
     }

@@ -67,7 +67,10 @@ impl Settings {
             Some((user?, secret?))
         });
         if !map.contains_key("credential") {
-            reader.problem("credential", "is missing; it names a role and a secret: { user = \"app\", secret = \"db-password\" }");
+            reader.problem(
+                "credential",
+                "is missing; it names a role and a secret: { user = \"app\", secret = \"db-password\" }",
+            );
         }
         let tls = match reader.text("tls") {
             None | Some("require") => true,
@@ -95,19 +98,9 @@ impl Settings {
         let connect_timeout = reader.duration("connect_timeout", CONNECT_TIMEOUT, LONGEST_CONNECT_TIMEOUT);
         let problems = reader.finish();
         match (host, database, credential) {
-            (Some(host), Some(database), Some((user, secret))) if problems.is_empty() => Ok(Self {
-                host,
-                port,
-                database,
-                user,
-                secret,
-                tls,
-                ca,
-                schema,
-                pool,
-                timeout,
-                connect_timeout,
-            }),
+            (Some(host), Some(database), Some((user, secret))) if problems.is_empty() => {
+                Ok(Self { host, port, database, user, secret, tls, ca, schema, pool, timeout, connect_timeout })
+            }
             _ => Err(problems),
         }
     }

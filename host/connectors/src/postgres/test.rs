@@ -17,7 +17,7 @@ use tokio_postgres::{Client, Error};
 use tokio_rustls::TlsConnector;
 
 use super::ledger::{Ledger, TABLE};
-use super::session::Dialer;
+use super::session::{Dialer, Seen};
 use super::settings::Settings;
 use super::{PostgresConnector, failure};
 use crate::address::Origin;
@@ -89,7 +89,7 @@ async fn look(connector: &PostgresConnector, dialer: &Dialer, findings: &mut Vec
         }
         Err(e) => return findings.push(bad("reachable", e.to_string())),
     }
-    let (client, messages) = match dialer.session().await {
+    let (client, messages) = match dialer.session(&Seen::default()).await {
         Ok(session) => session,
         // Of TLS it was told before why.
         Err(_) if findings.iter().any(|f| f.what == "tls" && !f.ok) => return,
@@ -161,22 +161,35 @@ async fn ask(client: &Client, settings: &Settings, findings: &mut Vec<Finding>) 
             good("role", format!("`{user}` has no powers over the server"))
         } else {
             let powers = powers.join(", ");
-            bad("role", format!("`{user}` can do more than statements need: {powers}; use a role of its own, see this kind's page"))
+            bad(
+                "role",
+                format!(
+                    "`{user}` can do more than statements need: {powers}; use a role of its own, see this kind's page"
+                ),
+            )
         });
     }
     let rows = client.query_typed(SCHEMA, &[(schema, Type::TEXT)]).await?;
     findings.push(match rows.first().map(|row| row.try_get::<_, bool>(0)).transpose()? {
         Some(true) => good("schema", format!("`{schema}` can be used")),
-        Some(false) => bad("schema", format!("`{schema}` cannot be used: grant usage on schema \"{schema}\" to \"{user}\"")),
+        Some(false) => {
+            bad("schema", format!("`{schema}` cannot be used: grant usage on schema \"{schema}\" to \"{user}\""))
+        }
         None => bad("schema", format!("`{schema}` is not there; create it or set `schema`")),
     });
     findings.push(match Ledger::new(schema).look(client).await? {
-        Some(true) => good("ledger", format!("{schema}.{TABLE} is there: a write whose answer is lost is asked for again")),
+        Some(true) => {
+            good("ledger", format!("{schema}.{TABLE} is there: a write whose answer is lost is asked for again"))
+        }
         Some(false) => bad(
             "ledger",
-            format!("{schema}.{TABLE} is there and cannot be used: grant select, insert, update, delete on it to \"{user}\""),
+            format!(
+                "{schema}.{TABLE} is there and cannot be used: grant select, insert, update, delete on it to \"{user}\""
+            ),
         ),
-        None => good("ledger", format!("{schema}.{TABLE} is not there: a write whose answer is lost waits for a person")),
+        None => {
+            good("ledger", format!("{schema}.{TABLE} is not there: a write whose answer is lost waits for a person"))
+        }
     });
     Ok(())
 }

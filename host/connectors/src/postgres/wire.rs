@@ -7,6 +7,7 @@ use std::fmt;
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -39,11 +40,13 @@ pub(super) struct Watched<S> {
     filled: usize,
     /// Bytes of the message that are still to come.
     left: u32,
+    /// Where a message that was too large is told.
+    seen: Arc<OnceLock<Oversized>>,
 }
 
 impl<S> Watched<S> {
-    pub(super) fn new(inner: S) -> Self {
-        Self { inner, head: [0; 5], filled: 0, left: 0 }
+    pub(super) fn new(inner: S, seen: &Arc<OnceLock<Oversized>>) -> Self {
+        Self { inner, head: [0; 5], filled: 0, left: 0, seen: Arc::clone(seen) }
     }
 
     fn see(&mut self, mut bytes: &[u8]) -> Result<(), Oversized> {
@@ -62,7 +65,9 @@ impl<S> Watched<S> {
                 self.filled = 0;
                 let length = u32::from_be_bytes([self.head[1], self.head[2], self.head[3], self.head[4]]);
                 if length > MOST_MESSAGE_BYTES {
-                    return Err(Oversized { bytes: length });
+                    let oversized = Oversized { bytes: length };
+                    let _ = self.seen.set(oversized);
+                    return Err(oversized);
                 }
                 self.left = length.saturating_sub(4);
             }
@@ -100,49 +105,27 @@ impl<S: TlsStream + Unpin> TlsStream for Watched<S> {
 }
 
 /// TLS as `T` makes it, watched above it.
-pub(super) struct WatchedTls<T>(pub(super) T);
+pub(super) struct WatchedTls<T> {
+    inner: T,
+    seen: Arc<OnceLock<Oversized>>,
+}
+
+impl<T> WatchedTls<T> {
+    pub(super) fn new(inner: T, seen: &Arc<OnceLock<Oversized>>) -> Self {
+        Self { inner, seen: Arc::clone(seen) }
+    }
+}
 
 impl<S, T> TlsConnect<S> for WatchedTls<T>
 where
-    T: TlsConnect<S>,
-    T::Future: Send + 'static,
+    T: TlsConnect<S, Future: Send + 'static>,
 {
     type Stream = Watched<T::Stream>;
     type Error = T::Error;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Stream, T::Error>> + Send>>;
 
     fn connect(self, stream: S) -> Self::Future {
-        let shaking = self.0.connect(stream);
-        Box::pin(async move { shaking.await.map(Watched::new) })
-    }
-}
-
-/// A stream that fails with a given error at the first touch: how a failure to dial gets through a library that knows only
-/// its own errors.
-pub(super) struct Failed(pub(super) Option<io::Error>);
-
-impl Failed {
-    fn fail<T>(&mut self) -> Poll<io::Result<T>> {
-        Poll::Ready(Err(self.0.take().unwrap_or_else(|| io::ErrorKind::NotConnected.into())))
-    }
-}
-
-impl AsyncRead for Failed {
-    fn poll_read(mut self: Pin<&mut Self>, _: &mut Context<'_>, _: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        self.fail()
-    }
-}
-
-impl AsyncWrite for Failed {
-    fn poll_write(mut self: Pin<&mut Self>, _: &mut Context<'_>, _: &[u8]) -> Poll<io::Result<usize>> {
-        self.fail()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.fail()
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
+        let shaking = self.inner.connect(stream);
+        Box::pin(async move { shaking.await.map(|stream| Watched::new(stream, &self.seen)) })
     }
 }

@@ -4,7 +4,8 @@ use super::*;
 use crate::tests::{Names, network};
 use jackfield_tests::servers::server::WRONG_PASSWORD;
 
-const ORDERS: &str = "create table orders (id int primary key, item text not null check (item <> ''), price numeric(10, 2))";
+const ORDERS: &str =
+    "create table orders (id int primary key, item text not null check (item <> ''), price numeric(10, 2))";
 
 #[tokio::test]
 async fn contract_works() {
@@ -91,7 +92,8 @@ async fn contract_refused_by_the_other_side() {
 #[tokio::test]
 async fn two_that_cannot_both_be_are_conflicts() {
     let server = Postgres::shared().await;
-    let database = database(server, "create table t (a int primary key, b int); insert into t values (1, 0), (2, 0)").await;
+    let database =
+        database(server, "create table t (a int primary key, b int); insert into t values (1, 0), (2, 0)").await;
     let link = opened(server, &database);
     let update = |first: i64, second: i64| {
         let text = "update t set b = b + 1 where a = $1 and pg_sleep(0.2) is not null";
@@ -153,9 +155,16 @@ async fn contract_limit_hit() {
     let rows = run("select * from generate_series(1, 11)", true).await;
     assert!(matches!(&rows, Err(Failure::TooLarge { message, .. }) if message.contains("limits.sql_rows")), "{rows:?}");
     assert!(run("select repeat('x', 900)", true).await.is_ok());
-    for text in ["select repeat('x', 1001)", "select decode(repeat('00', 1001), 'hex')", "select repeat('x', 300) from generate_series(1, 4)"] {
+    for text in [
+        "select repeat('x', 1001)",
+        "select decode(repeat('00', 1001), 'hex')",
+        "select repeat('x', 300) from generate_series(1, 4)",
+    ] {
         let bytes = run(text, true).await;
-        assert!(matches!(&bytes, Err(Failure::TooLarge { message, .. }) if message.contains("limits.sql_bytes")), "{bytes:?}");
+        assert!(
+            matches!(&bytes, Err(Failure::TooLarge { message, .. }) if message.contains("limits.sql_bytes")),
+            "{bytes:?}"
+        );
     }
     // A row that nobody would want in memory at all.
     let huge = run("select repeat('x', 100000000)", true).await;
@@ -176,7 +185,8 @@ async fn contract_killed_mid_call_and_restarted() {
     assert_eq!(write(&link, "insert into t values (1)", &[]).await, Ok(1));
 
     let with = sending();
-    let (reading, writing) = (query("select pg_sleep(30)", &[]), execute("insert into t select 2 from pg_sleep(30)", &[]));
+    let (reading, writing) =
+        (query("select pg_sleep(30)", &[]), execute("insert into t select 2 from pg_sleep(30)", &[]));
     let both = async { tokio::join!(link.run(&reading, true, &with), link.run(&writing, false, &with)) };
     let killing = async {
         tokio::time::sleep(Duration::from_millis(500)).await;
@@ -198,12 +208,19 @@ async fn contract_killed_mid_call_and_restarted() {
     server.restart().await;
     assert_eq!(write(&link, "insert into t values (4)", &[]).await, Ok(1));
     // Ended by an operator while nobody called.
-    server.sql("postgres", "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'jackfield'").await;
+    server
+        .sql("postgres", "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'jackfield'")
+        .await;
     assert_eq!(one(&link, "select count(*) from t").await, int(3));
     // Ended by an operator in the middle.
     let (ended, ()) = tokio::join!(link.run(&writing, false, &with), async {
         tokio::time::sleep(Duration::from_millis(300)).await;
-        server.sql("postgres", "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'jackfield'").await;
+        server
+            .sql(
+                "postgres",
+                "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'jackfield'",
+            )
+            .await;
     });
     assert!(matches!(&ended, Err(Failure::NotExecuted(text)) if text.contains("administrator")), "{ended:?}");
     assert_eq!(one(&link, "select count(*) from t").await, int(3));

@@ -15,7 +15,9 @@ const TABLES: &str = "create table a (x int, y text); create table b (x int, y t
 fn met(plan: &Value, into: &mut BTreeSet<String>) {
     match plan {
         Value::Object(map) => {
-            if let (Some(Value::String(name)), Some(Value::String(schema))) = (map.get("Relation Name"), map.get("Schema")) {
+            if let (Some(Value::String(name)), Some(Value::String(schema))) =
+                (map.get("Relation Name"), map.get("Schema"))
+            {
                 into.insert(format!("{schema}.{name}"));
             }
             map.values().for_each(|value| met(value, into));
@@ -30,33 +32,78 @@ fn statements() -> impl Strategy<Value = String> {
     let name = || prop::sample::select(vec!["a", "b", "\"C\"", "s.a", "A", "d", "only a", "q", "public.b"]);
     let noise = || {
         prop::sample::select(vec![
-            " ", " ", " ", " -- x\n ", " /* from b */ ", " /* /* */ from d */ ", "\n", " --'\n", " /*'*/ ", " -- \r ", "--\"\n", "\t",
+            " ",
+            " ",
+            " ",
+            " -- x\n ",
+            " /* from b */ ",
+            " /* /* */ from d */ ",
+            "\n",
+            " --'\n",
+            " /*'*/ ",
+            " -- \r ",
+            "--\"\n",
+            "\t",
         ])
     };
     let value = || {
         prop::sample::select(vec![
-            "1", "'x'", "E'\\''", "''''", "$$b$$", "$q$from d$q$", "x", "y", "(select x from b)", "'a' -- '\n 'b'", "'--'", "'/*'", "U&'\\0061'",
-            "e'\\\\'", "n'x'", "x'1f'", "1::text", "'\"'", "\"y\"", "-1", "+1", "1 @ 2", "@ 1", "1 +-- '\n 1", "1 */* ' */ 1", "(select 1 from d)",
-            "exists (select from s.a)", "array(select x from d)", "case when true then 1 else (select x from b) end", "lower(y)",
+            "1",
+            "'x'",
+            "E'\\''",
+            "''''",
+            "$$b$$",
+            "$q$from d$q$",
+            "x",
+            "y",
+            "(select x from b)",
+            "'a' -- '\n 'b'",
+            "'--'",
+            "'/*'",
+            "U&'\\0061'",
+            "e'\\\\'",
+            "n'x'",
+            "x'1f'",
+            "1::text",
+            "'\"'",
+            "\"y\"",
+            "-1",
+            "+1",
+            "1 @ 2",
+            "1 @-- '\n 1",
+            "1 ~/* ' */ 1 --'\n",
+            "@ 1",
+            "1 +-- '\n 1",
+            "1 */* ' */ 1",
+            "(select 1 from d)",
+            "exists (select from s.a)",
+            "array(select x from d)",
+            "case when true then 1 else (select x from b) end",
+            "lower(y)",
         ])
     };
     let with = prop::sample::select(vec![
-        "", "", "with q as (select * from b) ", "with recursive q as (select 1 as x, 'y' as y union select x, y from q) ",
-        "with a as (select * from b) ", "with q as (select * from a), a as (select * from d) ", "with b as (select * from b) ",
+        "",
+        "",
+        "with q as (select * from b) ",
+        "with recursive q as (select 1 as x, 'y' as y union select x, y from q) ",
+        "with a as (select * from b) ",
+        "with q as (select * from a), a as (select * from d) ",
+        "with b as (select * from b) ",
         "with q as (delete from d returning *) ",
     ]);
-    let read = (with.clone(), noise(), value(), noise(), name(), noise(), prop::option::of(name()), value(), noise()).prop_map(
-        |(with, n1, v1, n2, t, n3, join, v2, n4)| {
+    let read = (with.clone(), noise(), value(), noise(), name(), noise(), prop::option::of(name()), value(), noise())
+        .prop_map(|(with, n1, v1, n2, t, n3, join, v2, n4)| {
             let join = join.map(|t| format!(" cross join {t}")).unwrap_or_default();
             format!("{with}select{n1}{v1}{n2}from {t}{n3}{join} where {v2}{n4}is not null")
-        },
-    );
-    let write = (with, noise(), name(), value(), name(), noise(), 0..4).prop_map(|(with, n1, t, v, u, n2, kind)| match kind {
-        0 => format!("{with}update{n1}{t} set y = {v} from {u}{n2}"),
-        1 => format!("{with}delete from{n1}{t} using {u}{n2} where {v} is null"),
-        2 => format!("{with}insert into{n1}{t} (x) select x from {u}{n2}"),
-        _ => format!("{with}select{n1}* from {t} union all select x, y from {u}{n2} for update"),
-    });
+        });
+    let write =
+        (with, noise(), name(), value(), name(), noise(), 0..4).prop_map(|(with, n1, t, v, u, n2, kind)| match kind {
+            0 => format!("{with}update{n1}{t} set y = {v} from {u}{n2}"),
+            1 => format!("{with}delete from{n1}{t} using {u}{n2} where {v} is null"),
+            2 => format!("{with}insert into{n1}{t} (x) select x from {u}{n2}"),
+            _ => format!("{with}select{n1}* from {t} union all select x, y from {u}{n2} for update"),
+        });
     prop_oneof![read, write]
 }
 

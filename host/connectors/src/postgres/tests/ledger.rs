@@ -83,19 +83,29 @@ async fn with_the_ledger_a_lost_answer_is_given_again() {
     let link = open(&Network::default(), &settings(server, &database, json!({ "port": proxy.port })));
     assert_eq!(link.keyed(SOON).await, Ok(true));
 
-    let returning = query("insert into t values ($1, 'x') returning a, 1.5::float8, '\\xff'::bytea, null::int", &[int(1)]);
-    let batch = SqlCall::Batch(vec![step("insert into t values (2, 'y')", &[], Some(1)), step("delete from t where a = 9", &[], None)]);
+    let returning =
+        query("insert into t values ($1, 'x') returning a, 1.5::float8, '\\xff'::bytea, null::int", &[int(1)]);
+    let batch = SqlCall::Batch(vec![
+        step("insert into t values (2, 'y')", &[], Some(1)),
+        step("delete from t where a = 9", &[], None),
+    ]);
     for (key, call) in [("one", &returning), ("two", &batch)] {
         proxy.cut.store(true, Ordering::SeqCst);
         let lost = link.run(call, false, &keyed(key)).await;
-        assert!(matches!(&lost, Err(Failure::Broken { timed_out: false, message }) if message.contains("COMMIT")), "{lost:?}");
+        assert!(
+            matches!(&lost, Err(Failure::Broken { timed_out: false, message }) if message.contains("COMMIT")),
+            "{lost:?}"
+        );
         proxy.cut.store(false, Ordering::SeqCst);
         let again = link.run(call, false, &keyed(key)).await.unwrap();
         assert_eq!(link.run(call, false, &keyed(key)).await, Ok(again.clone()), "and again");
         let first = match again {
             SqlDone::Table(table) => {
                 assert_eq!(table.columns.len(), 4);
-                assert_eq!(table.rows, [[int(1), SqlValue::Float(1.5), SqlValue::Bytes(vec![255].into()), SqlValue::Null]]);
+                assert_eq!(
+                    table.rows,
+                    [[int(1), SqlValue::Float(1.5), SqlValue::Bytes(vec![255].into()), SqlValue::Null]]
+                );
                 continue;
             }
             SqlDone::Changes(changes) => changes,
@@ -104,7 +114,10 @@ async fn with_the_ledger_a_lost_answer_is_given_again() {
         assert_eq!(first.iter().map(|c| c.rows).collect::<Vec<_>>(), [1, 0]);
     }
     assert_eq!(server.sql(&database, "select string_agg(a::text, ',' order by a) from t").await, "1,2", "each once");
-    assert_eq!(server.sql(&database, "select string_agg(key, ',' order by key) from jackfield_ledger").await, "one,two");
+    assert_eq!(
+        server.sql(&database, "select string_agg(key, ',' order by key) from jackfield_ledger").await,
+        "one,two"
+    );
     // Reads leave no trace in it.
     read(&link, "select 1").await.unwrap();
     assert_eq!(server.sql(&database, "select count(*) from jackfield_ledger").await, "2");
@@ -143,7 +156,8 @@ async fn a_key_is_carried_out_once_however_many_ask_at_a_time() {
 #[tokio::test]
 async fn what_failed_leaves_no_key() {
     let server = Postgres::shared().await;
-    let database = database(server, &format!("create table t (a int primary key); insert into t values (1); {LEDGER}")).await;
+    let database =
+        database(server, &format!("create table t (a int primary key); insert into t values (1); {LEDGER}")).await;
     let link = opened(server, &database);
     let insert = execute("insert into t values (1)", &[]);
     let refused = link.run(&insert, false, &keyed("k")).await;
@@ -177,5 +191,8 @@ async fn what_failed_leaves_no_key() {
     let found = PostgresConnector::new(&Network::default())
         .test(&settings(server, &database, json!({})), &secrets(PASSWORD), SOON)
         .await;
-    assert!(found.iter().any(|f| !f.ok && f.what == "ledger" && f.detail.contains("grant select, insert")), "{found:?}");
+    assert!(
+        found.iter().any(|f| !f.ok && f.what == "ledger" && f.detail.contains("grant select, insert")),
+        "{found:?}"
+    );
 }

@@ -25,14 +25,19 @@ async fn what_is_said_is_heard() {
     let events: Vec<_> = sink.accepted().into_iter().map(|heard| (heard.dedupe, heard.event)).collect();
     let seen: Vec<_> = events
         .iter()
-        .map(|(_, e)| (e.subject.clone().unwrap(), String::from_utf8(e.data.to_vec()).unwrap(), e.content_type.clone().unwrap()))
+        .map(|(_, e)| {
+            (e.subject.clone().unwrap(), String::from_utf8(e.data.to_vec()).unwrap(), e.content_type.clone().unwrap())
+        })
         .collect();
     let (json, plain) = ("application/json".to_owned(), "text/plain; charset=utf-8".to_owned());
-    assert_eq!(seen, [
-        ("orders".into(), "{\"id\": 1}".into(), json),
-        ("Odd \"one".into(), "plain".into(), plain.clone()),
-        ("orders".into(), String::new(), plain),
-    ]);
+    assert_eq!(
+        seen,
+        [
+            ("orders".into(), "{\"id\": 1}".into(), json),
+            ("Odd \"one".into(), "plain".into(), plain.clone()),
+            ("orders".into(), String::new(), plain),
+        ]
+    );
     let system = server.sql(&database, "select system_identifier from pg_control_system()").await;
     for (dedupe, event) in &events {
         assert!(!dedupe);
@@ -49,7 +54,9 @@ async fn what_is_said_is_heard() {
 
 /// No session of ours is left.
 async fn all_gone(server: &Postgres, database: &str) {
-    let sql = format!("select count(*) from pg_stat_activity where application_name = 'jackfield' and datname = '{database}'");
+    let sql = format!(
+        "select count(*) from pg_stat_activity where application_name = 'jackfield' and datname = '{database}'"
+    );
     for _ in 0..200 {
         if server.sql("postgres", &sql).await == "0" {
             return;
@@ -73,7 +80,8 @@ async fn what_is_said_while_the_queue_is_full_waits() {
     server.sql(&database, "notify orders, 'last'").await;
     sink.set_full(false);
     sink.until(5001).await;
-    let payloads: Vec<String> = sink.accepted().iter().map(|h| String::from_utf8(h.event.data.to_vec()).unwrap()).collect();
+    let payloads: Vec<String> =
+        sink.accepted().iter().map(|h| String::from_utf8(h.event.data.to_vec()).unwrap()).collect();
     let expected: Vec<String> = (1..=5000).map(|i| i.to_string()).chain(["last".to_owned()]).collect();
     assert_eq!(payloads, expected, "all of them, in order");
     running.stop().await.unwrap();
@@ -96,7 +104,9 @@ async fn what_is_said_while_the_server_was_away_is_told_as_lost() {
     sink.until(2).await;
 
     // A session that an operator ends.
-    server.sql("postgres", "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'jackfield'").await;
+    server
+        .sql("postgres", "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'jackfield'")
+        .await;
     sink.until_listening(3).await;
     assert_eq!(sink.lost_ones().len(), 2);
     running.stop().await.unwrap();

@@ -24,9 +24,18 @@ fn with(key: &str, value: Value) -> Value {
 fn good_ones() {
     assert_eq!(problems(whole()), [""; 0]);
     for (key, value) in [
-        ("port", json!(6432)), ("port", json!("6432")), ("host", json!("::1")), ("host", json!("[::1]")), ("host", json!("10.0.0.1")),
-        ("tls", json!("off")), ("schema", json!("Odd one")), ("pool", json!(1)), ("timeout", json!("5m")),
-        ("connect_timeout", json!("1s")), ("ca", json!(tls::files().ca)), ("pace", json!({ "rate": "10/s" })),
+        ("port", json!(6432)),
+        ("port", json!("6432")),
+        ("host", json!("::1")),
+        ("host", json!("[::1]")),
+        ("host", json!("10.0.0.1")),
+        ("tls", json!("off")),
+        ("schema", json!("Odd one")),
+        ("pool", json!(1)),
+        ("timeout", json!("5m")),
+        ("connect_timeout", json!("1s")),
+        ("ca", json!(tls::files().ca)),
+        ("pace", json!({ "rate": "10/s" })),
     ] {
         assert_eq!(problems(with(key, value.clone())), [""; 0], "{key} {value}");
     }
@@ -38,9 +47,15 @@ fn good_ones() {
 fn each_problem_is_told() {
     let all = problems(json!({ "hots": "x", "port": 0, "pool": "many", "tls": "maybe", "credential": { "usr": "a" } }));
     for part in [
-        "hots: is not a setting; did you mean `host`?", "host: is missing", "port: is 0, should be a whole number from 1 to 65535",
-        "pool: is \"many\"", "tls: `maybe` is not known", "database: is missing", "credential.user: is missing",
-        "credential.secret: is missing", "credential.usr: is not a setting",
+        "hots: is not a setting; did you mean `host`?",
+        "host: is missing",
+        "port: is 0, should be a whole number from 1 to 65535",
+        "pool: is \"many\"",
+        "tls: `maybe` is not known",
+        "database: is missing",
+        "credential.user: is missing",
+        "credential.secret: is missing",
+        "credential.usr: is not a setting",
     ] {
         assert!(all.iter().any(|problem| problem.contains(part)), "{part}: {all:#?}");
     }

@@ -11,7 +11,11 @@ const CALLS: u32 = 2000;
 async fn calls_a_second() {
     let server = Postgres::shared().await;
     let ledger = "create table jackfield_ledger (key text primary key, answer bytea not null, at timestamptz not null default now())";
-    let plain = database(server, "create table t (a int primary key, b text); insert into t select i, 'x' from generate_series(1, 1000) i").await;
+    let plain = database(
+        server,
+        "create table t (a int primary key, b text); insert into t select i, 'x' from generate_series(1, 1000) i",
+    )
+    .await;
     let link = opened(server, &plain);
     let select = query("select a, b from t where a = $1", &[int(7)]);
     let update = execute("update t set b = 'y' where a = $1", &[int(7)]);

@@ -13,7 +13,10 @@ async fn threat_016_answers_are_cut_as_they_arrive() {
     let database = server.database().await;
     let link = open(&Network::default(), &settings(server, &database, json!({ "pool": 1 })));
     let started = Instant::now();
-    for text in ["select generate_series(1, 100000000)", "select repeat('x', 1000) from (select generate_series(1, 100000000)) q"] {
+    for text in [
+        "select generate_series(1, 100000000)",
+        "select repeat('x', 1000) from (select generate_series(1, 100000000)) q",
+    ] {
         let failure = read(&link, text).await.unwrap_err();
         assert!(matches!(failure, Failure::TooLarge { .. }), "{failure:?}");
         assert_eq!(one(&link, "select 1").await, int(1));
@@ -58,7 +61,8 @@ async fn threat_018_no_transaction_stays_open() {
     }
     all_idle(server, &database).await;
     assert_eq!(one(&link, "select count(*) from t").await, int(0));
-    let sessions = "select count(*) from pg_stat_activity where application_name = 'jackfield' and datname = current_database()";
+    let sessions =
+        "select count(*) from pg_stat_activity where application_name = 'jackfield' and datname = current_database()";
     assert!(server.sql(&database, sessions).await.parse::<u32>().unwrap() <= 3);
     assert_eq!(write(&link, "insert into t values (1)", &[]).await, Ok(1));
 }
@@ -72,9 +76,8 @@ async fn threat_037_where_it_leads() {
         let failure = read(&link, "select 1").await.unwrap_err();
         assert!(matches!(failure, Failure::Denied(_)), "{host}: {failure:?}");
     };
-    let (scripted, audited) = network(
-        Names::default().with("mixed.test", &["127.0.0.1 169.254.169.254"]).with("db.test", &["127.0.0.1"]),
-    );
+    let (scripted, audited) =
+        network(Names::default().with("mixed.test", &["127.0.0.1 169.254.169.254"]).with("db.test", &["127.0.0.1"]));
     denied(&scripted, "mixed.test").await;
     denied(&scripted, "169.254.169.254").await;
     denied(&scripted, "metadata.google.internal").await;
@@ -138,7 +141,8 @@ async fn threat_038_many_calls_share_few_sessions() {
         calls.spawn(async move { assert_eq!(one(&link, &format!("select {i}")).await, int(i)) });
     }
     calls.join_all().await;
-    let sessions = "select count(*) from pg_stat_activity where application_name = 'jackfield' and datname = current_database()";
+    let sessions =
+        "select count(*) from pg_stat_activity where application_name = 'jackfield' and datname = current_database()";
     assert_eq!(server.sql(&database, sessions).await, "2");
 
     let mut sleeping = JoinSet::new();

@@ -164,8 +164,10 @@ impl Reading {
     }
 
     fn delete(&mut self, delete: &Delete) -> Flow {
-        let foreign =
-            !delete.tables.is_empty() || delete.output.is_some() || !delete.order_by.is_empty() || delete.limit.is_some();
+        let foreign = !delete.tables.is_empty()
+            || delete.output.is_some()
+            || !delete.order_by.is_empty()
+            || delete.limit.is_some();
         let (FromTable::WithFromKeyword(from), false) = (&delete.from, foreign) else {
             return refused("this DELETE is not PostgreSQL's; write DELETE FROM");
         };
@@ -290,7 +292,11 @@ impl Visitor for Reading {
                     || !partitions.is_empty()
                     || json_path.is_some()
                     || !index_directives.is_empty();
-                if foreign { refused("what stands with a table there is not PostgreSQL's") } else { ControlFlow::Continue(()) }
+                if foreign {
+                    refused("what stands with a table there is not PostgreSQL's")
+                } else {
+                    ControlFlow::Continue(())
+                }
             }
             TableFactor::Function { name, .. } => self.function(name),
             TableFactor::Derived { .. }

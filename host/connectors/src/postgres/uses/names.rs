@@ -7,25 +7,17 @@ use crate::postgres::settings::LONGEST_NAME;
 /// Words that stand for no table unless they are quoted. Met as a table's name, the grammar took for a name what the
 /// server takes for syntax. Source: PostgreSQL's documentation, on keywords: those that are reserved, and those that only
 /// functions and types may be called.
-const RESERVED: &[&str] = &[
-    "all", "analyse", "analyze", "and", "any", "array", "as", "asc", "asymmetric", "authorization", "binary", "both",
-    "case", "cast", "check", "collate", "collation", "column", "concurrently", "constraint", "create", "cross",
-    "current_catalog", "current_date", "current_role", "current_schema", "current_time", "current_timestamp",
-    "current_user", "default", "deferrable", "desc", "distinct", "do", "else", "end", "except", "false", "fetch", "for",
-    "foreign", "freeze", "from", "full", "grant", "group", "having", "ilike", "in", "initially", "inner", "intersect",
-    "into", "is", "isnull", "join", "lateral", "leading", "left", "like", "limit", "localtime", "localtimestamp",
-    "natural", "not", "notnull", "null", "offset", "on", "only", "or", "order", "outer", "overlaps", "placing",
-    "primary", "references", "returning", "right", "select", "session_user", "similar", "some", "symmetric", "system_user",
-    "table", "tablesample", "then", "to", "trailing", "true", "union", "unique", "user", "using", "variadic", "verbose",
-    "when", "where", "window", "with",
-];
+const RESERVED: &str = "all analyse analyze and any array as asc asymmetric authorization binary both case cast check collate collation \
+    column concurrently constraint create cross current_catalog current_date current_role current_schema \
+    current_time current_timestamp current_user default deferrable desc distinct do else end except false fetch for \
+    foreign freeze from full grant group having ilike in initially inner intersect into is isnull join lateral \
+    leading left like limit localtime localtimestamp natural not notnull null offset on only or order outer overlaps \
+    placing primary references returning right select session_user similar some symmetric system_user table \
+    tablesample then to trailing true union unique user using variadic verbose when where window with";
 
 /// Functions that are called by a reserved word.
-const CALLED: &[&str] = &[
-    "current_catalog", "current_date", "current_role", "current_schema", "current_time", "current_timestamp",
-    "current_user", "left", "localtime", "localtimestamp", "right", "session_user", "system_user", "user", "any", "all",
-    "some", "array", "overlaps",
-];
+const CALLED: &str = "current_catalog current_date current_role current_schema current_time current_timestamp current_user left \
+    localtime localtimestamp right session_user system_user user any all some array overlaps";
 
 /// One part of a name, unquoted letters small.
 fn part(ident: &Ident) -> Result<String, String> {
@@ -40,7 +32,8 @@ fn part(ident: &Ident) -> Result<String, String> {
     if name.is_empty() || name.contains('.') {
         return Err(format!("\"{name}\" cannot be used: a name with a dot cannot be told from a schema and a name"));
     }
-    if ident.quote_style.is_none() && RESERVED.contains(&name.as_str()) && !CALLED.contains(&name.as_str()) {
+    let is_in = |words: &str| words.split_whitespace().any(|word| word == name);
+    if ident.quote_style.is_none() && is_in(RESERVED) && !is_in(CALLED) {
         return Err(format!("`{name}` cannot be a name unless it is quoted"));
     }
     Ok(name)

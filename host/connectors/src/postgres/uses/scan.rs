@@ -195,6 +195,12 @@ pub(super) fn scan(text: &str) -> Result<Scanned, String> {
                 }
                 continue;
             }
+            (c, _) if c.is_ascii_digit() => {
+                while scanner.peek().is_some_and(|c| c.is_ascii_digit()) {
+                    scanner.next();
+                }
+                continue;
+            }
             (c, _) if c.is_control() && !c.is_ascii_whitespace() => {
                 return Err(format!("the character U+{:04X} stands outside of a string", u32::from(c)));
             }
@@ -226,13 +232,11 @@ pub(super) fn scan(text: &str) -> Result<Scanned, String> {
 
 /// How many operators, and words that join, a text has at most: those within strings are counted too.
 fn operators(text: &str) -> usize {
-    const JOINING: &[&str] = &[
-        "and", "or", "is", "isnull", "notnull", "in", "like", "ilike", "similar", "between", "collate", "at", "union",
-        "intersect", "except", "join", "overlaps", "not", "operator", "from",
-    ];
+    const JOINING: &str = "and or is isnull notnull in like ilike similar between collate at union intersect except join overlaps not \
+        operator from";
     let signs = text.chars().filter(|c| "+-*/<>=~!@#%^&|`?:[".contains(*c)).count();
     let words = text.split(|c| !is_word(c)).filter(|word| word.len() <= 9);
-    signs + words.filter(|word| JOINING.iter().any(|joining| word.eq_ignore_ascii_case(joining))).count()
+    signs + words.filter(|word| JOINING.split_whitespace().any(|joining| word.eq_ignore_ascii_case(joining))).count()
 }
 
 impl Scanned {

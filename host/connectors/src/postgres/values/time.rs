@@ -86,7 +86,13 @@ pub(super) fn interval(raw: &[u8], out: &mut String) -> Option<()> {
             }
             if out.len() == begun || micros != 0 {
                 let space = if out.len() > begun { " " } else { "" };
-                let sign = if micros < 0 { "-" } else if negative { "+" } else { "" };
+                let sign = if micros < 0 {
+                    "-"
+                } else if negative {
+                    "+"
+                } else {
+                    ""
+                };
                 let _ = write!(out, "{space}{sign}");
                 write_unsigned_time(micros.unsigned_abs(), out);
             }

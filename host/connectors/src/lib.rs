@@ -12,6 +12,8 @@ pub mod address;
 mod broker;
 mod dial;
 pub mod http;
+#[cfg(feature = "kafka")]
+pub mod kafka;
 pub mod nats;
 mod network;
 pub mod postgres;
@@ -44,6 +46,8 @@ type Make = fn(&Surroundings) -> Arc<dyn Connector>;
 /// One line per kind of outside system. This is the whole list.
 const ALL: &[Make] = &[
     |around| Arc::new(http::HttpConnector::new(&around.network)),
+    #[cfg(feature = "kafka")]
+    |around| Arc::new(kafka::KafkaConnector::new(&around.network)),
     |around| Arc::new(nats::NatsConnector::new(&around.network)),
     |around| Arc::new(postgres::PostgresConnector::new(&around.network)),
 ];

@@ -61,11 +61,12 @@ fn every_connector_is_complete() {
     let mut folders = 0;
     for entry in std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("src")).unwrap() {
         let folder = entry.unwrap().path();
-        if !folder.join("mod.rs").exists() {
+        let name = folder.file_name().unwrap().to_str().unwrap();
+        let left_out = name == "kafka" && !cfg!(feature = "kafka");
+        if !folder.join("mod.rs").exists() || left_out {
             continue;
         }
         folders += 1;
-        let name = folder.file_name().unwrap().to_str().unwrap();
         assert!(kinds.contains(&name), "{name}: add it to ALL in lib.rs; there are {kinds:?}");
         let page = std::fs::read_to_string(folder.join("README.md")).unwrap_or_default();
         assert!(page.len() > 1000, "{name}: README.md is its page in the docs, and is missing or empty");

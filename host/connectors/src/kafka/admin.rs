@@ -36,24 +36,31 @@ pub(super) struct NoAnswer {
     pub(super) text: String,
 }
 
-/// Asks who the brokers are. Blocks, for at most `limit`.
+/// Asks who the brokers are: any broker that is connected, so the first answer comes from one of the settings'. Blocks, for at
+/// most `limit`.
 pub(super) fn cluster<C: ClientContext>(client: &Client<C>, limit: Duration) -> Result<ClusterInfo, NoAnswer> {
-    let asked = Asked::new(client, raw::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBECLUSTER, limit)?;
-    // SAFETY: the client, the options and the queue live until `asked` is dropped, after the answer.
-    unsafe { raw::rd_kafka_DescribeCluster(asked.client, asked.options, asked.queue) };
-    let event = asked.answer(limit)?;
-    // SAFETY: the event is the answer to this question, without an error; what is read of it lives as long as it does, and
-    // lists have as many entries as they are said to have.
-    unsafe {
-        let result = raw::rd_kafka_event_DescribeCluster_result(event.0);
-        let mut count = 0;
-        let nodes = raw::rd_kafka_DescribeCluster_result_nodes(result, &mut count);
-        let brokers = (0..count).map(|i| {
-            let node = *nodes.add(i);
-            Broker { host: text(raw::rd_kafka_Node_host(node)), port: raw::rd_kafka_Node_port(node) }
-        });
-        Ok(ClusterInfo { brokers: brokers.collect(), id: text(raw::rd_kafka_DescribeCluster_result_cluster_id(result)) })
+    let mut found: *const raw::rd_kafka_metadata = std::ptr::null();
+    // SAFETY: the client lives as long as its borrow; no topic is asked about but those it knows.
+    let code = unsafe {
+        raw::rd_kafka_metadata(client.native_ptr(), 0, std::ptr::null_mut(), &mut found, millis(limit))
+    };
+    let code: RDKafkaErrorCode = code.into();
+    if code != RDKafkaErrorCode::NoError || found.is_null() {
+        return Err(NoAnswer { code, text: code.to_string() });
     }
+    // SAFETY: the answer is ours, has as many brokers as it says, and is destroyed once, when they are copied.
+    let brokers = unsafe {
+        let count = usize::try_from((*found).broker_cnt).unwrap_or(0);
+        let brokers = (0..count).map(|i| {
+            let broker = &*(*found).brokers.add(i);
+            Broker { host: text(broker.host), port: u16::try_from(broker.port).unwrap_or(0) }
+        });
+        let brokers = brokers.collect();
+        raw::rd_kafka_metadata_destroy(found);
+        brokers
+    };
+    let id = client.fetch_cluster_id(limit).unwrap_or_default();
+    Ok(ClusterInfo { id, brokers })
 }
 
 /// Asks about topics; of each what the cluster says, or why it says nothing. Blocks, for at most `limit`.
@@ -66,15 +73,16 @@ pub(super) fn topics<C: ClientContext>(
     let names: Vec<CString> = names.iter().filter_map(|name| CString::new(name.as_str()).ok()).collect();
     let mut pointers: Vec<*const c_char> = names.iter().map(|name| name.as_ptr()).collect();
     let asked = Asked::new(client, raw::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBETOPICS, limit)?;
-    // SAFETY: the names live until the collection is made, which copies them; the rest as in `cluster`. The question copies
-    // the collection.
+    // SAFETY: the names live until the collection is made, which copies them; the client, the options and
+    // the queue until `asked` is dropped, after the answer. The question copies the collection.
     unsafe {
         let collection = raw::rd_kafka_TopicCollection_of_topic_names(pointers.as_mut_ptr(), pointers.len());
         raw::rd_kafka_DescribeTopics(asked.client, collection, asked.options, asked.queue);
         raw::rd_kafka_TopicCollection_destroy(collection);
     }
     let event = asked.answer(limit)?;
-    // SAFETY: as in `cluster`.
+    // SAFETY: the event is the answer to this question, without an error; what is read of it lives as long as it does, and
+    // lists have as many entries as they are said to have.
     unsafe {
         let result = raw::rd_kafka_event_DescribeTopics_result(event.0);
         let mut count = 0;
@@ -90,7 +98,10 @@ pub(super) fn topics<C: ClientContext>(
             raw::rd_kafka_TopicDescription_partitions(topic, &mut partitions);
             Ok(TopicInfo {
                 name: text(raw::rd_kafka_TopicDescription_name(topic)),
-                id: text(raw::rd_kafka_Uuid_base64str(raw::rd_kafka_TopicDescription_topic_id(topic))),
+                // As Kafka's own tools write it.
+                id: text(raw::rd_kafka_Uuid_base64str(raw::rd_kafka_TopicDescription_topic_id(topic)))
+                    .replace('+', "-")
+                    .replace('/', "_"),
                 partitions: i32::try_from(partitions).unwrap_or(i32::MAX),
             })
         });

@@ -324,7 +324,7 @@ impl ClientContext for Heard {
         for topic in statistics.topics.values() {
             // Partition -1 is the library's own, for what has no partition yet.
             for partition in topic.partitions.values().filter(|p| p.partition >= 0 && p.hi_offset >= 0) {
-                let at = [partition.committed_offset, partition.app_offset, partition.next_offset];
+                let at = [partition.committed_offset, partition.next_offset];
                 let at = at.into_iter().find(|at| *at >= 0).unwrap_or(partition.hi_offset);
                 let (topic, partition, end) = (topic.topic.clone(), partition.partition, partition.hi_offset);
                 marks.push(Mark { topic, partition, end, at });

@@ -64,6 +64,8 @@ struct Held {
     since: HashMap<Partition, u64>,
     /// Up to where its records are runs on disk: what is committed.
     accepted: HashMap<Partition, i64>,
+    /// The first record that was taken up of each.
+    begun: HashMap<Partition, i64>,
     turn: u64,
 }
 
@@ -90,7 +92,13 @@ impl Watching {
 
     /// Where the records of `partition` that are no runs yet begin.
     pub(super) fn position(&self, topic: &str, partition: i32) -> Option<i64> {
-        self.held().accepted.get(&(Arc::from(topic), partition)).copied()
+        let (held, partition) = (self.held(), (Arc::from(topic), partition));
+        held.accepted.get(&partition).or_else(|| held.begun.get(&partition)).copied()
+    }
+
+    /// Notes that a record of `partition` was taken up; the first one counts.
+    pub(super) fn begun(&self, partition: &Partition, offset: i64) {
+        self.held().begun.entry(partition.clone()).or_insert(offset);
     }
 
     /// Counts changes of what is ours.
@@ -134,6 +142,7 @@ impl ConsumerContext for Watching {
         let mut last = HashMap::new();
         for partition in partitions(revoked) {
             held.since.remove(&partition);
+            held.begun.remove(&partition);
             last.extend(held.accepted.remove_entry(&partition));
         }
         drop(held);

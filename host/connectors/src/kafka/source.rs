@@ -299,7 +299,9 @@ impl Taking<'_> {
                 partition.1, partition.0
             )));
         }
-        self.seen.insert(partition.clone(), (offset, since));
+        if self.seen.insert(partition.clone(), (offset, since)).is_none_or(|(_, then)| then != since) {
+            self.watching.begun(&partition, offset);
+        }
         let size = record.payload_len();
         let event = if size > broker::LARGEST {
             let why = format!("{size} bytes, more than any event can have");

@@ -24,7 +24,7 @@ async fn contract_works() {
     };
     let second = Message { key: Some("customer-7".into()), ..message(&topic, "2") };
     publish(&link, "key", vec![first, second]).await.unwrap();
-    let records = kafka.records(&topic).await;
+    let records = records(kafka, &topic).await;
     assert_eq!(records.iter().map(|r| r.value.as_deref().unwrap()).collect::<Vec<_>>(), ["{\"n\":1}", "2"]);
     assert!(records.iter().all(|r| r.key.as_deref() == Some("customer-7") && r.partition == records[0].partition));
     assert_eq!(records[0].headers, "x-kind:a,content-type:application/json,jackfield-key:key-0");
@@ -83,7 +83,13 @@ async fn contract_limit_hit() {
     let topic = kafka.topic(1).await;
     let link = open(&plain(&kafka, json!({})));
     // Nothing that compresses.
-    let data: Vec<u8> = (0..30_000_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+    let mut dice = 1_u64;
+    let data: Vec<u8> = std::iter::repeat_with(|| {
+        dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (dice >> 56) as u8
+    })
+    .take(30_000)
+    .collect();
     let large = publish(&link, "key", vec![message(&topic, data)]).await.unwrap_err();
     assert!(matches!(&large, Failure::TooLarge { sent: false, message } if message.contains("max.message.bytes")), "{large:?}");
     publish(&link, "key", vec![message(&topic, "small")]).await.unwrap();
@@ -119,7 +125,7 @@ async fn contract_killed_mid_call_and_restarted() {
         assert!(matches!(failure, Failure::NotExecuted(_)), "{failure:?}");
         assert!(begun.elapsed() < LONG, "{failure:?}");
     }
-    let values: Vec<String> = kafka.records(&topic).await.into_iter().filter_map(|r| r.value).collect();
+    let values: Vec<String> = records(&kafka, &topic).await.into_iter().filter_map(|r| r.value).collect();
     assert_eq!(values.iter().filter(|value| *value == "after").count(), 1, "{values:?}");
     assert!(values.contains(&"before".into()) && !values.contains(&"down".into()), "{values:?}");
 }
@@ -150,7 +156,7 @@ async fn contract_killed_under_load_and_nothing_confirmed_is_lost() {
     tokio::time::sleep(Duration::from_secs(4)).await;
     kafka.restart().await;
     let fates: Vec<_> = calls.join_all().await.into_iter().flatten().collect();
-    let stored: Vec<String> = kafka.records(&topic).await.into_iter().filter_map(|r| r.value).collect();
+    let stored: Vec<String> = records(&kafka, &topic).await.into_iter().filter_map(|r| r.value).collect();
     let distinct: BTreeSet<&String> = stored.iter().collect();
     assert_eq!(distinct.len(), stored.len(), "an idempotent producer writes nothing twice");
     let mut failed = 0;

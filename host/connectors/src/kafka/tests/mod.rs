@@ -7,6 +7,7 @@ use jackfield_core::ports::connector::{Connector, Secrets};
 use jackfield_core::ports::messaging::{Message, Messaging, MessagingCall};
 use jackfield_core::ports::outward::{Failure, Sending};
 use jackfield_core::ports::source::Source;
+use jackfield_tests::servers::kafka::Record;
 use jackfield_tests::servers::server::{PASSWORD, USER};
 use jackfield_tests::servers::{Kafka, tls};
 use secrecy::SecretString;
@@ -82,6 +83,18 @@ async fn publish(link: &Arc<dyn Messaging>, key: &str, messages: Vec<Message>) -
     let done = link.run(&MessagingCall::Publish(messages), &sending(key)).await?;
     assert_eq!(done, None);
     Ok(())
+}
+
+/// All records of a topic. The broker's own consumer gives up early on a machine that is busy: then it is asked again.
+async fn records(kafka: &Kafka, topic: &str) -> Vec<Record> {
+    let all: i64 = kafka.ends(topic).await.iter().sum();
+    for _ in 0..10 {
+        let records = kafka.records(topic).await;
+        if records.len() as i64 == all {
+            return records;
+        }
+    }
+    panic!("{topic} has {all} records, and they do not come");
 }
 
 /// Publishes numbers, in calls of a hundred.

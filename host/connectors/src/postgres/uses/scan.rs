@@ -160,6 +160,12 @@ pub(super) fn scan(text: &str) -> Result<Scanned, String> {
         let begin = scanner.place;
         let second = scanner.peek_second();
         pieces += 1;
+        if pieces > MOST_PIECES {
+            return Err(format!("the statement has more than {MOST_PIECES} words; give values as parameters"));
+        }
+        if scanned.operators > MOST_OPERATORS {
+            return Err(format!("the statement has more than {MOST_OPERATORS} operators; give values as parameters"));
+        }
         let (what, done) = match (c, second) {
             ('-', Some('-')) => {
                 while scanner.peek().is_some_and(|c| c != '\n' && c != '\r') {
@@ -182,6 +188,7 @@ pub(super) fn scan(text: &str) -> Result<Scanned, String> {
             }
             (c, _) if is_word_start(c) => {
                 let word = scanner.word();
+                scanned.operators += usize::from(joins(&word));
                 match (word.as_str(), scanner.peek()) {
                     ("e" | "E", Some('\'')) => {
                         let begin = scanner.place;
@@ -205,6 +212,7 @@ pub(super) fn scan(text: &str) -> Result<Scanned, String> {
                 return Err(format!("the character U+{:04X} stands outside of a string", u32::from(c)));
             }
             (c, _) => {
+                scanned.operators += usize::from("+-*/<>=~!@#%^&|`?:[".contains(c));
                 match c {
                     '(' | '[' => depth += 1,
                     ')' | ']' => depth = depth.saturating_sub(1),
@@ -220,23 +228,35 @@ pub(super) fn scan(text: &str) -> Result<Scanned, String> {
         };
         scanned.end(what, begin, scanner.place, done)?;
     }
-    if pieces > MOST_PIECES {
-        return Err(format!("the statement has more than {MOST_PIECES} words; give values as parameters"));
-    }
-    scanned.operators = operators(text);
-    if scanned.operators > MOST_OPERATORS {
-        return Err(format!("the statement has more than {MOST_OPERATORS} operators; give values as parameters"));
-    }
     Ok(scanned)
 }
 
-/// How many operators, and words that join, a text has at most: those within strings are counted too.
-fn operators(text: &str) -> usize {
-    const JOINING: &str = "and or is isnull notnull in like ilike similar between collate at union intersect except join overlaps not \
-        operator from";
-    let signs = text.chars().filter(|c| "+-*/<>=~!@#%^&|`?:[".contains(*c)).count();
-    let words = text.split(|c| !is_word(c)).filter(|word| word.len() <= 9);
-    signs + words.filter(|word| JOINING.split_whitespace().any(|joining| word.eq_ignore_ascii_case(joining))).count()
+/// Whether a word may make a level of a tree, as an operator does.
+fn joins(word: &str) -> bool {
+    word.len() <= 9
+        && matches!(
+            word.to_ascii_lowercase().as_str(),
+            "and"
+                | "or"
+                | "is"
+                | "isnull"
+                | "notnull"
+                | "in"
+                | "like"
+                | "ilike"
+                | "similar"
+                | "between"
+                | "collate"
+                | "at"
+                | "union"
+                | "intersect"
+                | "except"
+                | "join"
+                | "overlaps"
+                | "not"
+                | "operator"
+                | "from"
+        )
 }
 
 impl Scanned {

@@ -85,7 +85,7 @@ impl Ledger {
             let lent = sessions.lend(deadline).await?;
             let found = self.look(&lent).await.map_err(|e| failure(&e, Stage::Writing))?;
             lent.give_back();
-            Ok(found == Some(true))
+            Ok::<_, Failure>(found == Some(true))
         };
         let late = |_| Failure::NotExecuted("the database was not asked for jackfield_ledger in time".into());
         let installed = timeout_at(deadline, looking).await.map_err(late)??;

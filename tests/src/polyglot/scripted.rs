@@ -37,7 +37,10 @@ pub(super) async fn play_all(language: &Language, cases: &[Case]) -> Vec<String>
         }
         let uncovered = case.covers.iter().filter(|function| !asked(case, function));
         problems.extend(uncovered.map(|function| {
-            format!("{}: {}: it says that it covers {function}, and its script has no such call", language.title, case.name)
+            format!(
+                "{}: {}: it says that it covers {function}, and its script has no such call",
+                language.title, case.name
+            )
         }));
     }
     let mut command = Command::new(env::host_binary());

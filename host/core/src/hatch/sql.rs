@@ -9,7 +9,6 @@ use crate::grant::Capability;
 use crate::ids::{ConnectionName, shown as printable};
 use crate::journal::{ArgumentHash, Class, What};
 use crate::limits::SQL_STEPS;
-use crate::outside::Linked;
 use crate::pace::Gate;
 use crate::ports::outward::{Failure, Sending};
 use crate::ports::sql::{Sql, SqlAnswer, SqlCall, SqlDone, SqlError, SqlValue, Statement, Uses, Verb};
@@ -48,7 +47,12 @@ impl Hatch {
         let encoded = encode_answer(&On { connection, call: &request });
         let hash = ArgumentHash::of([encoded.as_slice()]);
         let class = if checked.reads { Class::Read } else { Class::Unkeyed };
-        let exchange = SqlExchange { checked, bytes: encoded.len() as u64, limits: (self.limits.sql_bytes, self.limits.sql_rows), request };
+        let exchange = SqlExchange {
+            checked,
+            bytes: encoded.len() as u64,
+            limits: (self.limits.sql_bytes, self.limits.sql_rows),
+            request,
+        };
         self.carry_out(call, Asked { hash, class, request: || encoded }, &exchange).await
     }
 
@@ -63,12 +67,14 @@ impl Hatch {
         let bytes: usize = request.statements().map(size).sum();
         if bytes as u64 > self.limits.sql_bytes {
             let limit = self.limits.sql_bytes;
-            let text = format!("the statement with its parameters has {bytes} bytes; the limit is {limit} (limits.sql_bytes)");
+            let text =
+                format!("the statement with its parameters has {bytes} bytes; the limit is {limit} (limits.sql_bytes)");
             return Err(SqlError::TooLarge(text));
         }
         let name: ConnectionName = connection.parse().map_err(|_| not_granted(connection, Verb::Select, "orders"))?;
         let grants: Vec<_> = self.grants.sql.iter().filter(|grant| grant.connection == name).collect();
-        let (Some((port, linked)), false) = (self.sql_port(&name), grants.is_empty()) else {
+        let found = self.port(&name, "sql", |opened| opened.sql.clone());
+        let Some((port, linked)) = found.filter(|_| !grants.is_empty()) else {
             return Err(not_granted(connection, Verb::Select, "orders"));
         };
         let port = port.map_err(SqlError::Unavailable)?;
@@ -106,10 +112,6 @@ impl Hatch {
             gate: linked.gate.clone(),
             port,
         })
-    }
-
-    fn sql_port(&self, name: &ConnectionName) -> Option<(Result<Arc<dyn Sql>, String>, &Linked)> {
-        self.port(name, "sql", |opened| opened.sql.clone())
     }
 }
 

@@ -10,11 +10,18 @@ use jackfield_core::ports::connector::Connector;
 
 pub mod address;
 mod dial;
+mod findings;
+pub mod folder;
 pub mod http;
 mod network;
+pub mod s3;
+mod seen;
 mod settings;
+pub mod smtp;
 mod tls;
 
+#[cfg(test)]
+mod testing;
 #[cfg(test)]
 mod tests;
 
@@ -37,7 +44,12 @@ pub struct Surroundings {
 type Make = fn(&Surroundings) -> Arc<dyn Connector>;
 
 /// One line per kind of outside system. This is the whole list.
-const ALL: &[Make] = &[|around| Arc::new(http::HttpConnector::new(&around.network))];
+const ALL: &[Make] = &[
+    |around| Arc::new(folder::FolderConnector::new(around)),
+    |around| Arc::new(http::HttpConnector::new(&around.network)),
+    |around| Arc::new(s3::S3Connector::new(&around.network)),
+    |around| Arc::new(smtp::SmtpConnector::new(&around.network)),
+];
 
 /// One connector of every kind.
 #[must_use]

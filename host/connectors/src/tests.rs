@@ -9,7 +9,7 @@ use async_trait::async_trait;
 
 use crate::address::Origin;
 use crate::dial::DialError;
-use crate::{Denied, Network, Resolve, all};
+use crate::{Denied, Network, Resolve, Surroundings, all};
 
 /// A resolver that answers from a script; the last answer of a name stays.
 #[derive(Default)]
@@ -46,7 +46,7 @@ pub(crate) fn network(names: Names) -> (Network, Audited) {
 /// Each folder with a `mod.rs` is a connector: tests, a page of the docs, and a line in the list.
 #[test]
 fn every_connector_is_complete() {
-    let kinds: Vec<&str> = all(Network::default()).iter().map(|connector| connector.kind()).collect();
+    let kinds: Vec<&str> = all(&Surroundings::default()).iter().map(|connector| connector.kind()).collect();
     let mut folders = 0;
     for entry in std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("src")).unwrap() {
         let folder = entry.unwrap().path();

@@ -14,9 +14,7 @@ use url::Url;
 use crate::ids::{ConfigName, ConnectionName, shown};
 use crate::listen::TypePattern;
 
-pub use self::outward::{
-    BlobGrant, EmailGrant, MessagingAction, MessagingGrant, Recipient, SqlGrant, TablePattern,
-};
+pub use self::outward::{BlobGrant, EmailGrant, MessagingAction, MessagingGrant, Recipient, SqlGrant, TablePattern};
 
 /// A WIT interface that needs a grant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -42,16 +40,8 @@ pub enum Capability {
 
 impl Capability {
     /// All of them.
-    pub const ALL: [Self; 8] = [
-        Self::Config,
-        Self::Kv,
-        Self::Http,
-        Self::Events,
-        Self::Sql,
-        Self::Messaging,
-        Self::Blob,
-        Self::Email,
-    ];
+    pub const ALL: [Self; 8] =
+        [Self::Config, Self::Kv, Self::Http, Self::Events, Self::Sql, Self::Messaging, Self::Blob, Self::Email];
 
     /// Its name in a manifest's `grants` and in `wit/`.
     #[must_use]

@@ -123,9 +123,9 @@ impl Sources {
             }
         }
         running.retain(|place, one| {
-            let same = wanted.get(place).is_some_and(|(_, trigger, generation)| {
-                *trigger == one.trigger && *generation == one.generation
-            });
+            let same = wanted
+                .get(place)
+                .is_some_and(|(_, trigger, generation)| *trigger == one.trigger && *generation == one.generation);
             if !same {
                 one.stop.cancel();
                 if !wanted.contains_key(place) {

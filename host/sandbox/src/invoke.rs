@@ -102,7 +102,9 @@ impl WasmSandbox {
         let state = State::new(Arc::clone(&work.hatch), work.limits.memory_bytes, program, hooks);
         let mut store = Store::new(&self.engine, state);
         store.limiter(|state| &mut state.memory);
-        store.set_hostcall_fuel(usize::try_from(2 * work.limits.largest_argument_bytes(&work.grants)).unwrap_or(usize::MAX));
+        store.set_hostcall_fuel(
+            usize::try_from(2 * work.limits.largest_argument_bytes(&work.grants)).unwrap_or(usize::MAX),
+        );
         store.set_max_component_handles(ENGINE_HANDLES);
         if let Some(table) = store.concurrent_resource_table() {
             table.set_max_capacity(HANDLES);

@@ -22,7 +22,7 @@ use tokio::time::Instant;
 use url::Url;
 
 mod body;
-mod client;
+pub(crate) mod client;
 mod credential;
 mod headers;
 mod redirect;

@@ -4,8 +4,7 @@
 
 use std::time::Duration;
 
-use jackfield_core::clock::{Clock, SystemClock, Timestamp};
-use jackfield_core::ports::connector::{Finding, Secrets, SettingProblem};
+use jackfield_core::ports::connector::{Finding, Secrets};
 use jackfield_core::ports::http::{Http, HttpFailure, HttpRequest};
 use serde_json::{Map, Value};
 use tokio::time::{Instant, timeout};
@@ -17,23 +16,10 @@ use super::settings::{Settings, TestRequest};
 use super::token::Tokens;
 use super::{HttpConnector, Link, port};
 use crate::address::Origin;
+use crate::findings::{self, as_finding, bad, good};
 use crate::tls;
 
-/// Certificates that end sooner are reported as a problem.
-const WARN_DAYS: i64 = 14;
 const LARGEST_ANSWER: u64 = 1024 * 1024;
-
-fn good(what: &str, detail: impl Into<String>) -> Finding {
-    Finding { ok: true, what: what.into(), detail: detail.into() }
-}
-
-fn bad(what: &str, detail: impl Into<String>) -> Finding {
-    Finding { ok: false, what: what.into(), detail: detail.into() }
-}
-
-fn as_finding(problem: &SettingProblem) -> Finding {
-    bad("settings", problem.to_string())
-}
 
 /// Looks, for at most `limit`.
 pub(super) async fn test(
@@ -121,25 +107,7 @@ async fn token(tokens: &Tokens, deadline: Instant) -> Finding {
 /// What a certificate says about its end; none without TLS.
 fn certificate(stream: &Stream) -> Option<Finding> {
     let Stream::Tls(stream) = stream else { return None };
-    let session = stream.get_ref().1;
-    let version = match session.protocol_version() {
-        Some(rustls::ProtocolVersion::TLSv1_2) => "TLS 1.2",
-        _ => "TLS 1.3",
-    };
-    let ends = session.peer_certificates().and_then(|chain| tls::not_after(chain.first()?));
-    let Some(ends) = ends else { return Some(good("tls", version)) };
-    let days = ends.since(SystemClock.now()).as_secs() / 86_400;
-    let day = day(ends);
-    let days = i64::try_from(days).unwrap_or(i64::MAX);
-    Some(if days < WARN_DAYS {
-        bad("tls", format!("{version}, but the certificate ends in {days} days, on {day}; renew it"))
-    } else {
-        good("tls", format!("{version}, certificate valid {days} days, until {day}"))
-    })
-}
-
-fn day(moment: Timestamp) -> String {
-    moment.to_string().chars().take(10).collect()
+    Some(findings::certificate(stream.get_ref().1))
 }
 
 /// Whether the other side takes the credential, if the settings say how to ask.

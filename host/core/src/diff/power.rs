@@ -3,8 +3,8 @@
 //! Not here: whether a call is allowed; the grant itself decides that.
 
 use crate::grant::{
-    BlobGrant, Capability, EmailGrant, Grants, HttpGrant, HttpTarget, KvGrant, MessagingAction, MessagingGrant, PathPattern,
-    Recipient, SqlGrant, TablePattern,
+    BlobGrant, Capability, EmailGrant, Grants, HttpGrant, HttpTarget, KvGrant, MessagingAction, MessagingGrant,
+    PathPattern, Recipient, SqlGrant, TablePattern,
 };
 use crate::ids::{ConfigName, ConnectionName};
 use crate::listen::{TypePattern, ValuePattern};
@@ -145,7 +145,8 @@ impl Power {
             write: *write,
         }));
         for EmailGrant { connection, recipients, senders } in email {
-            let to = |recipient: &Recipient| Self::EmailTo { connection: connection.clone(), recipient: recipient.clone() };
+            let to =
+                |recipient: &Recipient| Self::EmailTo { connection: connection.clone(), recipient: recipient.clone() };
             let from = |sender: &Recipient| Self::EmailFrom { connection: connection.clone(), sender: sender.clone() };
             powers.extend(recipients.iter().map(to));
             powers.extend(senders.iter().map(from));

@@ -68,7 +68,9 @@ fn shown(powers: &[Power]) -> Vec<String> {
             Power::Kv { prefix, write } => format!("kv {prefix} {}", if *write { "write" } else { "read" }),
             Power::Config(name) => format!("config {name}"),
             Power::Events(types) => format!("events {}", types.as_str()),
-            Power::Sql { connection, verb, table, .. } => format!("sql {connection} {} {}", verb.label(), table.as_str()),
+            Power::Sql { connection, verb, table, .. } => {
+                format!("sql {connection} {} {}", verb.label(), table.as_str())
+            }
             Power::SqlFunction { connection, function } => format!("sql {connection} call {}", function.as_str()),
             Power::Messaging { connection, action, topic } => {
                 format!("messaging {connection} {} {}", action.label(), topic.as_str())

@@ -51,8 +51,7 @@ impl TablePattern {
     pub fn covers(&self, other: &Self) -> bool {
         match self.0.strip_suffix('*') {
             Some(beginning) => {
-                self.0.contains('.') == other.0.contains('.')
-                    && other.0.trim_end_matches('*').starts_with(beginning)
+                self.0.contains('.') == other.0.contains('.') && other.0.trim_end_matches('*').starts_with(beginning)
             }
             None => self == other,
         }

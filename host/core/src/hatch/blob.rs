@@ -63,9 +63,11 @@ impl Hatch {
         };
         let name: ConnectionName = connection.parse().map_err(|_| not_granted())?;
         check_name(place, matches!(request, BlobCall::List { .. }))?;
-        let granted = self.grants.blob.iter().any(|grant| {
-            grant.connection == name && place.starts_with(&grant.prefix) && (grant.write || !writes)
-        });
+        let granted = self
+            .grants
+            .blob
+            .iter()
+            .any(|grant| grant.connection == name && place.starts_with(&grant.prefix) && (grant.write || !writes));
         let found = self.port(&name, "objects", |opened| opened.blob.clone()).filter(|_| granted);
         let Some((port, linked)) = found else { return Err(not_granted()) };
         let port = port.map_err(BlobError::Unavailable)?;

@@ -43,11 +43,7 @@ impl Hatch {
     }
 
     #[expect(clippy::type_complexity, reason = "the two things its one caller takes apart at once")]
-    fn check_email(
-        &self,
-        connection: &str,
-        mail: &Mail,
-    ) -> Result<(Arc<dyn Email>, Option<Arc<Gate>>), EmailError> {
+    fn check_email(&self, connection: &str, mail: &Mail) -> Result<(Arc<dyn Email>, Option<Arc<Gate>>), EmailError> {
         let first = mail.recipients().next().map_or("@example.com", |first| first);
         let line = |key: &str, who: &str| {
             let who = printable(who);
@@ -67,7 +63,9 @@ impl Hatch {
         let bytes = size(mail);
         if bytes > self.limits.email_bytes {
             let limit = self.limits.email_bytes;
-            return Err(EmailError::TooLarge(format!("the mail has {bytes} bytes; the limit is {limit} (limits.email)")));
+            return Err(EmailError::TooLarge(format!(
+                "the mail has {bytes} bytes; the limit is {limit} (limits.email)"
+            )));
         }
         let recipients = mail.recipients().count();
         if !(1..=EMAIL_RECIPIENTS).contains(&recipients) {

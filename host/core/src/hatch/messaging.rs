@@ -173,7 +173,9 @@ impl Exchange for MessagingExchange {
 
     fn not_made(&self, why: NotMade) -> MessagingAnswer {
         Err(match why {
-            NotMade::Interrupted => MessagingError::Unavailable("the host was interrupted before the answer came".into()),
+            NotMade::Interrupted => {
+                MessagingError::Unavailable("the host was interrupted before the answer came".into())
+            }
             NotMade::Failed(failure) => error(failure),
         })
     }
@@ -197,7 +199,9 @@ impl Exchange for MessagingExchange {
 
 fn error(failure: Failure) -> MessagingError {
     match failure {
-        Failure::Denied(text) | Failure::NotExecuted(text) | Failure::Conflict(text) => MessagingError::Unavailable(text),
+        Failure::Denied(text) | Failure::NotExecuted(text) | Failure::Conflict(text) => {
+            MessagingError::Unavailable(text)
+        }
         Failure::Invalid(text) => MessagingError::Refused(text),
         Failure::Refused { message, .. } => MessagingError::Refused(message),
         Failure::Broken { message, timed_out: true } => MessagingError::Timeout(message),

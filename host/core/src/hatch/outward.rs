@@ -102,14 +102,13 @@ impl Hatch {
         exchange: &E,
     ) -> Result<E::Answer, Stop> {
         let what = exchange.what();
-        let (generation, interrupted) =
-            match self.look_up_asked(call, what, &asked.hash, asked.class, asked.request)? {
-                LookUp::Answered { verdict, answer, took_ms } => {
-                    return self.replay::<E::Answer>(call, what, verdict, &answer, took_ms, E::shown);
-                }
-                LookUp::Fresh { generation } => (generation, false),
-                LookUp::Interrupted { generation } => (generation, true),
-            };
+        let (generation, interrupted) = match self.look_up_asked(call, what, &asked.hash, asked.class, asked.request)? {
+            LookUp::Answered { verdict, answer, took_ms } => {
+                return self.replay::<E::Answer>(call, what, verdict, &answer, took_ms, E::shown);
+            }
+            LookUp::Fresh { generation } => (generation, false),
+            LookUp::Interrupted { generation } => (generation, true),
+        };
         let started = self.outside.clock.monotonic();
         let ends = started + exchange.timeout().min(self.time_left());
         let mut begun =
@@ -145,11 +144,10 @@ impl Hatch {
     }
 
     fn cannot_look<E: Exchange>(&self, exchange: &E, failure: &Failure) -> Stop {
-        let why = format!("it was interrupted while it was sent, and whether it was carried out cannot be asked: {failure}");
+        let why =
+            format!("it was interrupted while it was sent, and whether it was carried out cannot be asked: {failure}");
         match exchange.gate() {
-            Some(gate) => {
-                self.end(Stop::Held { connection: gate.connection().clone(), back_in: LOOK_AGAIN, why })
-            }
+            Some(gate) => self.end(Stop::Held { connection: gate.connection().clone(), back_in: LOOK_AGAIN, why }),
             None => self.end(Stop::HostFault(why)),
         }
     }
@@ -196,11 +194,7 @@ impl Hatch {
             }
             let pause = FIRST_PAUSE * 2_u32.pow(tried - 1);
             let left = ends.saturating_sub(self.outside.clock.monotonic());
-            if sent.verdict != Verdict::InDoubt
-                || begun.class == Class::Unkeyed
-                || tried == TRIES
-                || left <= pause
-            {
+            if sent.verdict != Verdict::InDoubt || begun.class == Class::Unkeyed || tried == TRIES || left <= pause {
                 return Ok((sent.verdict, sent.answer));
             }
             self.outside.clock.sleep(pause).await;

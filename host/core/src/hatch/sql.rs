@@ -48,7 +48,12 @@ impl Hatch {
         let encoded = encode_answer(&On { connection, call: &request });
         let hash = ArgumentHash::of([encoded.as_slice()]);
         let class = if checked.reads { Class::Read } else { Class::Unkeyed };
-        let exchange = SqlExchange { checked, bytes: encoded.len() as u64, limits: (self.limits.sql_bytes, self.limits.sql_rows), request };
+        let exchange = SqlExchange {
+            checked,
+            bytes: encoded.len() as u64,
+            limits: (self.limits.sql_bytes, self.limits.sql_rows),
+            request,
+        };
         self.carry_out(call, Asked { hash, class, request: || encoded }, &exchange).await
     }
 
@@ -63,7 +68,8 @@ impl Hatch {
         let bytes: usize = request.statements().map(size).sum();
         if bytes as u64 > self.limits.sql_bytes {
             let limit = self.limits.sql_bytes;
-            let text = format!("the statement with its parameters has {bytes} bytes; the limit is {limit} (limits.sql_bytes)");
+            let text =
+                format!("the statement with its parameters has {bytes} bytes; the limit is {limit} (limits.sql_bytes)");
             return Err(SqlError::TooLarge(text));
         }
         let name: ConnectionName = connection.parse().map_err(|_| not_granted(connection, Verb::Select, "orders"))?;

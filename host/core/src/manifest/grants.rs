@@ -8,8 +8,8 @@ use super::fields::{At, Fields};
 use super::listen;
 use super::read::Reader;
 use crate::grant::{
-    BlobGrant, Capability, EmailGrant, Grants, HttpGrant, HttpTarget, KvGrant, MessagingAction, MessagingGrant, PathPattern,
-    Recipient, SqlGrant, TablePattern,
+    BlobGrant, Capability, EmailGrant, Grants, HttpGrant, HttpTarget, KvGrant, MessagingAction, MessagingGrant,
+    PathPattern, Recipient, SqlGrant, TablePattern,
 };
 use crate::ids::{ConnectionName, shown};
 use crate::limits::{BLOB_NAME_BYTES, KV_KEY_BYTES};

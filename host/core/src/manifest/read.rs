@@ -11,8 +11,8 @@ use crate::ids::{ComponentName, ConnectionName, TriggerName, shown};
 use crate::limits::{LISTENERS, Limits};
 use crate::release::verify::Piece;
 use crate::release::{
-    Build, Component, Cron, Durability, Interval, Language, Manifest, Misfire, Overlap, SourceTrigger, Trigger, TriggerKind,
-    Verify, Webhook,
+    Build, Component, Cron, Durability, Interval, Language, Manifest, Misfire, Overlap, SourceTrigger, Trigger,
+    TriggerKind, Verify, Webhook,
 };
 use crate::schedule::{self, Schedule};
 
@@ -351,14 +351,14 @@ impl Reader {
                 let known: Vec<&str> = self.connections.keys().map(String::as_str).collect();
                 let hint = did_you_mean(name.as_str(), &known);
                 let kind = kind.unwrap_or("…");
-                let text = format_args!(
-                    "is not declared{hint}\nAdd it:\n  [connections]\n  {name} = {{ kind = \"{kind}\" }}"
-                );
+                let text =
+                    format_args!("is not declared{hint}\nAdd it:\n  [connections]\n  {name} = {{ kind = \"{kind}\" }}");
                 self.complaints.refuse(at, text);
                 None
             }
             (Some(Some(other)), Some(kind)) if other != kind => {
-                let text = format_args!("is a connection of kind `{other}`; an {kind} grant needs one of kind `{kind}`");
+                let text =
+                    format_args!("is a connection of kind `{other}`; an {kind} grant needs one of kind `{kind}`");
                 self.complaints.refuse(at, text);
                 None
             }

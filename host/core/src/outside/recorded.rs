@@ -75,9 +75,7 @@ impl Linked {
             (None, _) if kind == "http" => {
                 Ok(Opened { http: Some(Arc::new(Played(recorded.clone()))), ..Opened::default() })
             }
-            (None, Some(connector)) => {
-                Ok(connector.offline(recorded.schema.as_deref(), recorded.sender.as_deref()))
-            }
+            (None, Some(connector)) => Ok(connector.offline(recorded.schema.as_deref(), recorded.sender.as_deref())),
             (None, None) => Err(format!("there is no connector of kind `{kind}`")),
         };
         Self { opened, kind: Some(kind.into()), gate: None, redactable: Arc::default() }

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use jackfield_core::grant::Capability;
 use jackfield_core::ids::RunId;
 use jackfield_core::lock::locked;
-use jackfield_core::grant::Capability;
 use jackfield_core::ports::connector::{Connector, Finding, Opened, Secrets, SettingProblem};
 use jackfield_core::ports::http::{HopCheck, Http, HttpFailure, HttpRequest, HttpResponse};
 use serde_json::{Map, Value};

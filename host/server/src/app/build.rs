@@ -8,16 +8,16 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use jackfield_connectors::{Denied, Network, SystemResolver};
 use jackfield_connectors::Surroundings;
+use jackfield_connectors::{Denied, Network, SystemResolver};
 use jackfield_core::bulk::Bulk;
 use jackfield_core::clock::{Clock, Rng, SystemClock, SystemRng, Timestamp};
 use jackfield_core::executor::{Executor, ExecutorParts};
 use jackfield_core::intake::{Intake, Releases};
 use jackfield_core::logs::Logs;
 use jackfield_core::metrics::Metrics;
-use jackfield_core::sources::Sources;
 use jackfield_core::outside::{Outside, OutsideParts};
+use jackfield_core::sources::Sources;
 use jackfield_core::store::Store;
 use jackfield_core::store::admin::Right;
 use jackfield_core::store::sqlite::{SqliteOptions, SqliteStore};
@@ -96,7 +96,11 @@ pub async fn build(config: Config) -> anyhow::Result<Built> {
     let (to_audit, audit) = mpsc::channel(AUDIT_LINE);
     let open = network(&to_audit, clock.clone());
     let network = if config.network.private_by_default() { open.clone() } else { open.strict() };
-    let around = |network| Surroundings { network, folders: config.connections.folders.clone(), own_folder: Some(data.to_path_buf()) };
+    let around = |network| Surroundings {
+        network,
+        folders: config.connections.folders.clone(),
+        own_folder: Some(data.to_path_buf()),
+    };
     let outside = Outside::new(OutsideParts {
         store: store.clone(),
         clock: clock.clone(),

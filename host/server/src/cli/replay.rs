@@ -58,10 +58,11 @@ pub(super) async fn run(args: ReplayArgs, common: &Common, screen: &Screen) -> R
     let work = temporary_folder()?;
     let playing = Instant::now();
     let exact = artifact == recording.component.artifact;
-    let playback = Playback::open(&recording, work.path(), exact, jackfield_connectors::all(&Surroundings::default())).map_err(|e| match e {
-        PlaybackError::Recording(_) => bad(e.to_string()),
-        PlaybackError::Machine(_) => CliError::host(e.to_string()),
-    })?;
+    let playback = Playback::open(&recording, work.path(), exact, jackfield_connectors::all(&Surroundings::default()))
+        .map_err(|e| match e {
+            PlaybackError::Recording(_) => bad(e.to_string()),
+            PlaybackError::Machine(_) => CliError::host(e.to_string()),
+        })?;
     let report = cell.invoke(playback.work(artifact)).await;
     let played = playback.ended(report).await;
     let took = playing.elapsed();

@@ -19,8 +19,8 @@ use zeroize::Zeroizing;
 
 use super::raw::{self, Raw};
 use super::{
-    Admin, Config, Connections, ExecutorConfig, Ingress, ListenerLimits, Log, LogFormat, MasterKeySource, Metrics, Network, Problem,
-    Problems, QueueCaps, Tls, units,
+    Admin, Config, Connections, ExecutorConfig, Ingress, ListenerLimits, Log, LogFormat, MasterKeySource, Metrics,
+    Network, Problem, Problems, QueueCaps, Tls, units,
 };
 
 /// What defaults depend on besides the defaults file.
@@ -420,7 +420,8 @@ impl Check<'_> {
             if path.is_absolute() && path.parent().is_some() {
                 folders.push(path);
             } else {
-                let text = format!("`{}` is not a folder to give away: write a whole path, such as /srv/inbox", shown(text));
+                let text =
+                    format!("`{}` is not a folder to give away: write a whole path, such as /srv/inbox", shown(text));
                 self.complain("connections.folders", text);
             }
         }

@@ -22,7 +22,8 @@ pub(super) fn accept(
     for HeardRun { run, unfit } in batch {
         let accepted = accept_one(ledger, run, Way { depth: 0, capped: true })?;
         if let (Accepted::New(id), Some(reason)) = (accepted, unfit) {
-            let entry = ledger.ready.get(id).copied().ok_or_else(|| bad_row("a run that was just stored is not there"))?;
+            let entry =
+                ledger.ready.get(id).copied().ok_or_else(|| bad_row("a run that was just stored is not there"))?;
             notices::note(ledger, &entry, id, RunState::DeadLettered, None, reason)?;
             let end = Final { reason: Some(reason.clone()), ..Final::without_attempt(RunState::DeadLettered) };
             finish(ledger, id, end)?;

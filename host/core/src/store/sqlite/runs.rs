@@ -7,8 +7,8 @@ use super::{SqliteStore, claims, heard, history, queue, why_stopped};
 use crate::ids::{RunId, Scope, TriggerName};
 use crate::run::{RunDetail, RunState, RunSummary};
 use crate::store::queue::{
-    Accepted, Claim, Decision, Depth, Ending, Fence, HeardRun, JournalEnd, NewRun, Retention, Room, RunFilter, RunQueue,
-    SourceCursor,
+    Accepted, Claim, Decision, Depth, Ending, Fence, HeardRun, JournalEnd, NewRun, Retention, Room, RunFilter,
+    RunQueue, SourceCursor,
 };
 use crate::store::{Reply, StoreError};
 

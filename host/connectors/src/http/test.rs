@@ -11,13 +11,12 @@ use tokio::time::{Instant, timeout};
 use url::Url;
 
 use super::client::{Dialer, Stream};
-use super::credential::Credential;
+use super::credential::{Credential, own_tls};
 use super::settings::{Settings, TestRequest};
 use super::token::Tokens;
 use super::{HttpConnector, Link, port};
 use crate::address::Origin;
 use crate::findings::{self, as_finding, bad, good};
-use crate::tls;
 
 const LARGEST_ANSWER: u64 = 1024 * 1024;
 
@@ -37,7 +36,7 @@ pub(super) async fn test(
         Err(problem) => return vec![as_finding(&problem)],
     };
     let mut findings = Vec::new();
-    if timeout(limit, look(connector, &settings, &link, limit, &mut findings)).await.is_err() {
+    if timeout(limit, look(connector, &settings, (secrets, &link), limit, &mut findings)).await.is_err() {
         findings.push(bad("time", format!("the test was not finished within {}s", limit.as_secs_f32())));
     }
     findings
@@ -46,7 +45,7 @@ pub(super) async fn test(
 async fn look(
     connector: &HttpConnector,
     settings: &Settings,
-    link: &Link,
+    (secrets, link): (&Secrets, &Link),
     limit: Duration,
     findings: &mut Vec<Finding>,
 ) {
@@ -60,9 +59,9 @@ async fn look(
         Err(e) => return findings.push(bad("address", e.to_string())),
     }
 
-    let tls = match tls::client(settings.ca.as_deref(), tls::HTTP) {
+    let tls = match own_tls(settings, secrets) {
         Ok(tls) => tls,
-        Err(problem) => return findings.push(bad("ca", problem)),
+        Err(problem) => return findings.push(as_finding(&problem)),
     };
     let network = connector.network.clone();
     let dialer = Dialer { network, origin: Origin::Operator, tls, timeout: settings.connect_timeout };

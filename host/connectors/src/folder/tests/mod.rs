@@ -127,9 +127,7 @@ async fn contract_works() {
 
     let second = put(&blob, "a/b/c.csv", b"0123456789").await.unwrap();
     assert_ne!(first, second);
-    for (range, expected) in
-        [((0, 4), "0123"), ((7, 100), "789"), ((9, 1), "9"), ((10, 1), "")]
-    {
+    for (range, expected) in [((0, 4), "0123"), ((7, 100), "789"), ((9, 1), "9"), ((10, 1), "")] {
         assert_eq!(get(&blob, "a/b/c.csv", Some(range)).await.unwrap().unwrap(), expected.as_bytes(), "{range:?}");
     }
     for offset in [11, u64::MAX] {

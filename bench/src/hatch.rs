@@ -8,7 +8,7 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::Request;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
-use jackfield_connectors::{Network, SystemResolver};
+use jackfield_connectors::Surroundings;
 use jackfield_core::clock::SystemClock;
 use jackfield_core::grant::{Grants, HttpGrant, HttpTarget};
 use jackfield_core::hatch::testing::{Rig, RigOptions, name};
@@ -24,7 +24,7 @@ const CALLS: u32 = 500;
 
 pub(crate) async fn measure(table: &mut Table) -> anyhow::Result<()> {
     let (server, _running) = bare_server().await?;
-    let connector = jackfield_connectors::all(Network::new(Arc::new(SystemResolver), Arc::new(|_| {})))
+    let connector = jackfield_connectors::all(&Surroundings::default())
         .into_iter()
         .find(|connector| connector.kind() == "http")
         .ok_or_else(|| anyhow::anyhow!("there is no http connector"))?;

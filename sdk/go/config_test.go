@@ -38,7 +38,7 @@ func TestASettingThatMustBeThereIsWorthAnotherAttempt(t *testing.T) {
 	f := failureOf(err)
 	equal(t, f.name, "missing-setting")
 	equal(t, f.retryable, true)
-	host.configGet = func(string) (string, bool, *refusal) { return "", false, &refusal{AccessDenied, "add it"} }
+	host.configGet = func(string) (string, bool, *refusal) { return "", false, &refusal{kind: AccessDenied, text: "add it"} }
 	_, err = Config.Require("repository")
 	equal(t, errors.Is(err, AccessDenied), true)
 }

@@ -3,6 +3,7 @@ package jackfield
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -33,6 +34,15 @@ const (
 	TooLarge Kind = "too-large"
 	// Quota means that the integration's quota is used up.
 	Quota Kind = "quota"
+	// Conflict means that others changed the same at the same time, or that not as much was changed as was expected;
+	// trying again may help.
+	Conflict Kind = "conflict"
+	// Database means that the database refused the statement; see [Error.Code].
+	Database Kind = "database"
+	// Refused means that the broker, the storage or the mail server refused it, and will refuse it again.
+	Refused Kind = "refused"
+	// SOAPFault means that a SOAP service said that it failed; see [Error.Fault].
+	SOAPFault Kind = "soap-fault"
 	// HTTPStatus means that the other side answered with [Error.Status]; see [Response.ErrorForStatus].
 	HTTPStatus Kind = "http-status"
 )
@@ -43,7 +53,7 @@ func (k Kind) Error() string { return string(k) }
 // retryable says whether an error of this kind is worth another attempt, unless somebody says otherwise.
 func (k Kind) retryable() bool {
 	switch k {
-	case Rejected, AccessDenied, Invalid, TooLarge:
+	case Rejected, AccessDenied, Invalid, TooLarge, Refused, Database, SOAPFault:
 		return false
 	}
 	return true
@@ -65,6 +75,8 @@ type Error struct {
 	name       string
 	message    string
 	status     int
+	code       string
+	fault      *Fault
 	retryable  bool
 	retryAfter time.Duration
 	cause      error
@@ -106,6 +118,20 @@ func newError(kind Kind, message string) *Error {
 		retryable: kind.retryable(),
 		stack:     callers(),
 	}
+}
+
+// newDatabaseError is a database's refusal, by its SQLSTATE; "" if the database has none.
+func newDatabaseError(code, message string) *Error {
+	if code != "" {
+		message += " (" + code + ")"
+	}
+	e := newError(Database, message)
+	e.code = code
+	// Connections, rollbacks, resources, locks, operators, the system: that may pass. A statement stays wrong.
+	for _, class := range []string{"08", "40", "53", "55", "57", "58"} {
+		e.retryable = e.retryable || strings.HasPrefix(code, class)
+	}
+	return e
 }
 
 // Named sets the name that equal failures are grouped by: a short constant.
@@ -156,6 +182,12 @@ func (e *Error) Name() string { return e.name }
 
 // Status is the HTTP status that the other side answered with; 0 if that is not what went wrong.
 func (e *Error) Status() int { return e.status }
+
+// Code is the database's SQLSTATE, such as 23505 for a value that must be unique; "" if that is not what went wrong.
+func (e *Error) Code() string { return e.code }
+
+// Fault is what a SOAP service said; nil if that is not what went wrong.
+func (e *Error) Fault() *Fault { return e.fault }
 
 // IsRetryable says whether a later attempt may succeed.
 func (e *Error) IsRetryable() bool { return e.retryable }

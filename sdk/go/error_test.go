@@ -42,7 +42,7 @@ func TestARejectionIsFinalUnlessSomebodySaysOtherwise(t *testing.T) {
 }
 
 func TestAWrappedErrorLendsWhatItKnows(t *testing.T) {
-	refused := (&refusal{AccessDenied, "add a line"}).error("GET github /user")
+	refused := (&refusal{kind: AccessDenied, text: "add a line"}).error("GET github /user")
 	for _, err := range []error{
 		Errorf("reading the user: %w", refused),
 		fmt.Errorf("reading the user: %w", refused),

@@ -34,7 +34,7 @@ func TestWhatIsNoJSONIsNotEmitted(t *testing.T) {
 
 func TestEveryRefusalKeepsItsKind(t *testing.T) {
 	for _, kind := range []Kind{AccessDenied, Invalid, Quota, Unavailable, TooLarge} {
-		fake(t).emit = func([]draft) ([]string, *refusal) { return nil, &refusal{kind, "x"} }
+		fake(t).emit = func([]draft) ([]string, *refusal) { return nil, &refusal{kind: kind, text: "x"} }
 		_, err := Events.Emit(t.Context(), Draft{Type: "a"})
 		equal(t, errors.Is(err, kind), true)
 		equal(t, failureOf(err).retryable, kind.retryable())

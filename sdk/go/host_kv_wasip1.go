@@ -98,14 +98,14 @@ func entryOf(found wit.Option[kv.Entry]) *Entry {
 func refusedKV(refused kv.Error) *refusal {
 	switch refused.Tag() {
 	case kv.ErrorAccessDenied:
-		return &refusal{AccessDenied, refused.AccessDenied()}
+		return &refusal{kind: AccessDenied, text: refused.AccessDenied()}
 	case kv.ErrorInvalid:
-		return &refusal{Invalid, refused.Invalid()}
+		return &refusal{kind: Invalid, text: refused.Invalid()}
 	case kv.ErrorQuota:
-		return &refusal{Quota, refused.Quota()}
+		return &refusal{kind: Quota, text: refused.Quota()}
 	case kv.ErrorUnavailable:
-		return &refusal{Unavailable, refused.Unavailable()}
+		return &refusal{kind: Unavailable, text: refused.Unavailable()}
 	default:
-		return &refusal{InDoubt, refused.InDoubt()}
+		return &refusal{kind: InDoubt, text: refused.InDoubt()}
 	}
 }

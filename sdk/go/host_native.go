@@ -23,9 +23,20 @@ type host struct {
 	increment     func(connection, key string, by int64) (int64, *refusal)
 	compareAndSet func(connection, version string, a assignment) (bool, *refusal)
 	batch         func(connection string, operations []operation) (bool, *refusal)
+	query         func(connection string, s statement) (*Table, *refusal)
+	execute       func(connection string, s statement) (Change, *refusal)
+	sqlBatch      func(connection string, steps []step) ([]Change, *refusal)
+	publish       func(connection string, messages []message) *refusal
+	request       func(connection string, asked message, timeoutMs uint32) (*Reply, *refusal)
+	blobStat      func(connection, name string) (*ObjectInfo, *refusal)
+	blobGet       func(connection, name string, part *part) ([]byte, bool, *refusal)
+	blobPut       func(connection string, object Object, data []byte) (string, *refusal)
+	blobRemove    func(connection, name string) *refusal
+	blobList      func(connection, prefix, cursor string, limit uint32) ([]ObjectInfo, string, *refusal)
+	sendMail      func(connection string, mail Mail) (string, *refusal)
 }
 
-var nobody = refusal{Unavailable, "there is no host here: this is not a component, but a program of this machine"}
+var nobody = refusal{kind: Unavailable, text: "there is no host here: this is not a component, but a program of this machine"}
 
 // absent refuses every call.
 func absent() host {
@@ -45,6 +56,17 @@ func absent() host {
 		increment:     func(string, string, int64) (int64, *refusal) { return 0, &nobody },
 		compareAndSet: func(string, string, assignment) (bool, *refusal) { return false, &nobody },
 		batch:         func(string, []operation) (bool, *refusal) { return false, &nobody },
+		query:         func(string, statement) (*Table, *refusal) { return nil, &nobody },
+		execute:       func(string, statement) (Change, *refusal) { return Change{}, &nobody },
+		sqlBatch:      func(string, []step) ([]Change, *refusal) { return nil, &nobody },
+		publish:       func(string, []message) *refusal { return &nobody },
+		request:       func(string, message, uint32) (*Reply, *refusal) { return nil, &nobody },
+		blobStat:      func(string, string) (*ObjectInfo, *refusal) { return nil, &nobody },
+		blobGet:       func(string, string, *part) ([]byte, bool, *refusal) { return nil, false, &nobody },
+		blobPut:       func(string, Object, []byte) (string, *refusal) { return "", &nobody },
+		blobRemove:    func(string, string) *refusal { return &nobody },
+		blobList:      func(string, string, string, uint32) ([]ObjectInfo, string, *refusal) { return nil, "", &nobody },
+		sendMail:      func(string, Mail) (string, *refusal) { return "", &nobody },
 	}
 }
 
@@ -78,4 +100,41 @@ func hostKVIncrement(connection, key string, by int64) (int64, *refusal) {
 
 func hostKVCompareAndSet(connection, version string, a assignment) (bool, *refusal) {
 	return current.compareAndSet(connection, version, a)
+}
+
+func hostQuery(connection string, s statement) (*Table, *refusal) {
+	return current.query(connection, s)
+}
+func hostExecute(connection string, s statement) (Change, *refusal) {
+	return current.execute(connection, s)
+}
+func hostPublish(connection string, messages []message) *refusal {
+	return current.publish(connection, messages)
+}
+func hostBlobStat(connection, name string) (*ObjectInfo, *refusal) {
+	return current.blobStat(connection, name)
+}
+func hostBlobRemove(connection, name string) *refusal { return current.blobRemove(connection, name) }
+func hostSendMail(connection string, mail Mail) (string, *refusal) {
+	return current.sendMail(connection, mail)
+}
+
+func hostSQLBatch(connection string, steps []step) ([]Change, *refusal) {
+	return current.sqlBatch(connection, steps)
+}
+
+func hostRequest(connection string, asked message, timeoutMs uint32) (*Reply, *refusal) {
+	return current.request(connection, asked, timeoutMs)
+}
+
+func hostBlobGet(connection, name string, part *part) ([]byte, bool, *refusal) {
+	return current.blobGet(connection, name, part)
+}
+
+func hostBlobPut(connection string, object Object, data []byte) (string, *refusal) {
+	return current.blobPut(connection, object, data)
+}
+
+func hostBlobList(connection, prefix, cursor string, limit uint32) ([]ObjectInfo, string, *refusal) {
+	return current.blobList(connection, prefix, cursor, limit)
 }

@@ -102,7 +102,7 @@ func hostLog(level slog.Level, message string, attributes []Attribute) {
 func hostConfigGet(name string) (string, bool, *refusal) {
 	result := config.Get(name)
 	if result.IsErr() {
-		return "", false, &refusal{AccessDenied, result.Err().AccessDenied()}
+		return "", false, &refusal{kind: AccessDenied, text: result.Err().AccessDenied()}
 	}
 	return result.Ok().Some(), result.Ok().IsSome(), nil
 }
@@ -110,7 +110,7 @@ func hostConfigGet(name string) (string, bool, *refusal) {
 func hostConfigAll() (Attributes, *refusal) {
 	result := config.GetAll()
 	if result.IsErr() {
-		return nil, &refusal{AccessDenied, result.Err().AccessDenied()}
+		return nil, &refusal{kind: AccessDenied, text: result.Err().AccessDenied()}
 	}
 	return attributesOf(result.Ok()), nil
 }
@@ -134,17 +134,17 @@ func hostSend(sent request) (*Response, *refusal) {
 	}
 	switch refused := result.Err(); refused.Tag() {
 	case http.ErrorAccessDenied:
-		return nil, &refusal{AccessDenied, refused.AccessDenied()}
+		return nil, &refusal{kind: AccessDenied, text: refused.AccessDenied()}
 	case http.ErrorInvalid:
-		return nil, &refusal{Invalid, refused.Invalid()}
+		return nil, &refusal{kind: Invalid, text: refused.Invalid()}
 	case http.ErrorUnavailable:
-		return nil, &refusal{Unavailable, refused.Unavailable()}
+		return nil, &refusal{kind: Unavailable, text: refused.Unavailable()}
 	case http.ErrorTimeout:
-		return nil, &refusal{Timeout, refused.Timeout()}
+		return nil, &refusal{kind: Timeout, text: refused.Timeout()}
 	case http.ErrorInDoubt:
-		return nil, &refusal{InDoubt, refused.InDoubt()}
+		return nil, &refusal{kind: InDoubt, text: refused.InDoubt()}
 	default:
-		return nil, &refusal{TooLarge, refused.TooLarge()}
+		return nil, &refusal{kind: TooLarge, text: refused.TooLarge()}
 	}
 }
 
@@ -168,15 +168,15 @@ func hostEmit(drafts []draft) ([]string, *refusal) {
 	}
 	switch refused := result.Err(); refused.Tag() {
 	case events.ErrorAccessDenied:
-		return nil, &refusal{AccessDenied, refused.AccessDenied()}
+		return nil, &refusal{kind: AccessDenied, text: refused.AccessDenied()}
 	case events.ErrorInvalid:
-		return nil, &refusal{Invalid, refused.Invalid()}
+		return nil, &refusal{kind: Invalid, text: refused.Invalid()}
 	case events.ErrorQuota:
-		return nil, &refusal{Quota, refused.Quota()}
+		return nil, &refusal{kind: Quota, text: refused.Quota()}
 	case events.ErrorUnavailable:
-		return nil, &refusal{Unavailable, refused.Unavailable()}
+		return nil, &refusal{kind: Unavailable, text: refused.Unavailable()}
 	default:
-		return nil, &refusal{TooLarge, refused.TooLarge()}
+		return nil, &refusal{kind: TooLarge, text: refused.TooLarge()}
 	}
 }
 

@@ -209,6 +209,8 @@ func escape(text string) string {
 type refusal struct {
 	kind Kind
 	text string
+	// code is a database's SQLSTATE.
+	code string
 }
 
 // error makes an error of it; what, unless it is empty, says what was asked.
@@ -216,6 +218,9 @@ func (r *refusal) error(what string) *Error {
 	text := r.text
 	if what != "" {
 		text = what + ": " + text
+	}
+	if r.kind == Database {
+		return newDatabaseError(r.code, text)
 	}
 	return newError(r.kind, text)
 }

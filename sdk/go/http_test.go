@@ -55,7 +55,7 @@ func TestABodyThatIsNoJSONIsToldBySend(t *testing.T) {
 }
 
 func TestAMessageNeverTellsTheQuery(t *testing.T) {
-	fake(t).send = func(request) (*Response, *refusal) { return nil, &refusal{Timeout, "no answer"} }
+	fake(t).send = func(request) (*Response, *refusal) { return nil, &refusal{kind: Timeout, text: "no answer"} }
 	_, err := HTTP.Get("github", "/user").Query("token", "secret").Send(t.Context())
 	equal(t, err.Error(), "GET github /user: no answer")
 	equal(t, errors.Is(err, Timeout), true)

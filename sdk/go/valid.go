@@ -25,7 +25,7 @@ func ready(ctx context.Context, texts ...string) error {
 func textual(texts ...string) *refusal {
 	for _, text := range texts {
 		if !utf8.ValidString(text) {
-			return &refusal{Invalid, fmt.Sprintf("%q is not UTF-8", text)}
+			return &refusal{kind: Invalid, text: fmt.Sprintf("%q is not UTF-8", text)}
 		}
 	}
 	return nil

@@ -28,6 +28,7 @@ mod retries;
 mod schedules;
 mod servers;
 mod source_lines;
+mod sources;
 mod standard_http;
 mod upgrade;
 mod versions;

@@ -70,6 +70,20 @@ impl Manifest {
         self.set(path, table["x"].clone())
     }
 
+    /// Without what is at a dotted path, if it is there.
+    #[must_use]
+    pub fn without(mut self, path: &str) -> Self {
+        let (parents, last) = path.rsplit_once('.').unwrap_or(("", path));
+        let mut at = Some(&mut self.0);
+        for part in parents.split('.').filter(|part| !part.is_empty()) {
+            at = at.and_then(|table| table.get_mut(part)).and_then(Value::as_table_mut);
+        }
+        if let Some(table) = at {
+            table.remove(last);
+        }
+        self
+    }
+
     /// Adds an entry, written as TOML, to a list.
     ///
     /// # Panics
@@ -119,5 +133,8 @@ mod tests {
         assert_eq!(table["component"]["probe"]["limits"]["memory"].as_str(), Some("8MiB"));
         assert_eq!(table["trigger"][0]["respond"].as_bool(), Some(false));
         assert_eq!(table["component"]["probe"]["grants"]["kv"][0]["prefix"].as_str(), Some("a/"));
+        let less = manifest.without("component.probe.grants.kv").without("no.such.thing");
+        let table: Table = less.text().parse().unwrap();
+        assert!(table["component"]["probe"]["grants"].get("kv").is_none());
     }
 }

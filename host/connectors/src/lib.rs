@@ -9,11 +9,16 @@ use std::sync::Arc;
 use jackfield_core::ports::connector::Connector;
 
 pub mod address;
+mod broker;
 mod dial;
 mod findings;
 pub mod folder;
 pub mod http;
+#[cfg(feature = "kafka")]
+pub mod kafka;
+pub mod nats;
 mod network;
+pub mod postgres;
 pub mod s3;
 mod seen;
 mod settings;
@@ -47,6 +52,10 @@ type Make = fn(&Surroundings) -> Arc<dyn Connector>;
 const ALL: &[Make] = &[
     |around| Arc::new(folder::FolderConnector::new(around)),
     |around| Arc::new(http::HttpConnector::new(&around.network)),
+    #[cfg(feature = "kafka")]
+    |around| Arc::new(kafka::KafkaConnector::new(&around.network)),
+    |around| Arc::new(nats::NatsConnector::new(&around.network)),
+    |around| Arc::new(postgres::PostgresConnector::new(&around.network)),
     |around| Arc::new(s3::S3Connector::new(&around.network)),
     |around| Arc::new(smtp::SmtpConnector::new(&around.network)),
 ];

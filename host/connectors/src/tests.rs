@@ -44,24 +44,45 @@ pub(crate) fn network(names: Names) -> (Network, Audited) {
 }
 
 /// Each folder with a `mod.rs` is a connector: tests, a page of the docs, and a line in the list.
+/// What each connector shows on a real server, in tests that are called so.
+const CONTRACT: [&str; 6] = ["works", "refused", "wrong_credential", "limit_hit", "killed", "tls"];
+/// What does not apply: a folder has no credential, no network and no other process.
+const EXEMPT: [(&str, &str); 3] = [("folder", "wrong_credential"), ("folder", "killed"), ("folder", "tls")];
+
+/// The text of a file, or of all files of a folder.
+fn sources(path: &Path) -> String {
+    let Ok(entries) = std::fs::read_dir(path) else { return std::fs::read_to_string(path).unwrap_or_default() };
+    entries.map(|entry| sources(&entry.unwrap().path())).collect()
+}
+
 #[test]
 fn every_connector_is_complete() {
     let kinds: Vec<&str> = all(&Surroundings::default()).iter().map(|connector| connector.kind()).collect();
     let mut folders = 0;
     for entry in std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("src")).unwrap() {
         let folder = entry.unwrap().path();
-        if !folder.join("mod.rs").exists() {
+        let name = folder.file_name().unwrap().to_str().unwrap();
+        let left_out = name == "kafka" && !cfg!(feature = "kafka");
+        if !folder.join("mod.rs").exists() || left_out {
             continue;
         }
         folders += 1;
-        let name = folder.file_name().unwrap().to_str().unwrap();
         assert!(kinds.contains(&name), "{name}: add it to ALL in lib.rs; there are {kinds:?}");
         let page = std::fs::read_to_string(folder.join("README.md")).unwrap_or_default();
         assert!(page.len() > 1000, "{name}: README.md is its page in the docs, and is missing or empty");
         for part in ["## Settings", "## What is enforced", "jackfield connections set"] {
             assert!(page.contains(part), "{name}: README.md has no `{part}`");
         }
-        assert!(folder.join("tests.rs").exists() || folder.join("tests/mod.rs").exists(), "{name}: has no tests.rs");
+        let tests = sources(&folder.join("tests.rs")) + &sources(&folder.join("tests"));
+        assert!(!tests.is_empty(), "{name}: has no tests.rs");
+        for part in CONTRACT.iter().filter(|part| !EXEMPT.contains(&(name, part))) {
+            assert!(tests.contains(&format!("fn contract_{part}")), "{name}: no test is called `contract_{part}…`");
+        }
+        if name != "http" {
+            for part in ["## What is promised", "```rust", "```ts", "```python", "```go"] {
+                assert!(page.contains(part), "{name}: README.md has no `{part}`");
+            }
+        }
     }
     assert_eq!(kinds.len(), folders, "each kind has a folder of its name");
 }

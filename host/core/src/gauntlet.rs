@@ -29,11 +29,13 @@ pub enum Bug {
     NoArgumentCheck,
     /// A retried run may go on with another artifact.
     NotPinned,
+    /// A message is acknowledged to its broker before its run is on disk.
+    CommitFirst,
 }
 
 impl Bug {
     /// Every one, with the name it is armed by.
-    pub const ALL: [(Self, &'static str); 10] = [
+    pub const ALL: [(Self, &'static str); 11] = [
         (Self::AckBeforeCommit, "ack-before-commit"),
         (Self::NoIntent, "no-intent"),
         (Self::ResultBeforeSend, "result-before-send"),
@@ -44,6 +46,7 @@ impl Bug {
         (Self::LostWakeUp, "lost-wake-up"),
         (Self::NoArgumentCheck, "no-argument-check"),
         (Self::NotPinned, "not-pinned"),
+        (Self::CommitFirst, "commit-first"),
     ];
 }
 

@@ -18,6 +18,8 @@ mod sql;
 #[cfg(any(test, feature = "test-support"))]
 pub mod testing;
 #[cfg(test)]
+mod outward_tests;
+#[cfg(test)]
 mod tests;
 
 pub use asked::HttpAsked;

@@ -148,6 +148,21 @@ impl Environment {
     }
 }
 
+/// What is wrong with the triggers of a manifest that hear from other systems.
+#[must_use]
+pub fn check_triggers(manifest: &Manifest, connectors: &[Arc<dyn Connector>]) -> Vec<(TriggerName, SettingProblem)> {
+    let mut problems = Vec::new();
+    for trigger in &manifest.triggers {
+        let TriggerKind::Source(source) = &trigger.kind else { continue };
+        let kind = manifest.connections.get(&source.connection).map_or("", String::as_str);
+        // Without a connector: that is complained of where the connection stands.
+        let Some(connector) = connectors.iter().find(|connector| connector.kind() == kind) else { continue };
+        let found = check_source(connector.as_ref(), source).err().unwrap_or_default();
+        problems.extend(found.into_iter().map(|problem| (trigger.name.clone(), problem)));
+    }
+    problems
+}
+
 /// What a connector says of a trigger on one of its connections.
 fn check_source(connector: &dyn Connector, trigger: &SourceTrigger) -> Result<(), Vec<SettingProblem>> {
     let kind = connector.kind();
@@ -302,21 +317,6 @@ impl Outside {
         locked(&self.generations).get(environment).copied().unwrap_or_default()
     }
 
-    /// What is wrong with the triggers of a manifest that hear from other systems.
-    #[must_use]
-    pub fn check_triggers(&self, manifest: &Manifest) -> Vec<(TriggerName, SettingProblem)> {
-        let mut problems = Vec::new();
-        for trigger in &manifest.triggers {
-            let TriggerKind::Source(source) = &trigger.kind else { continue };
-            let kind = manifest.connections.get(&source.connection).map_or("", String::as_str);
-            // Without a connector: that is complained of where the connection stands.
-            let Some(connector) = self.connector(kind) else { continue };
-            let found = check_source(connector.as_ref(), source).err().unwrap_or_default();
-            problems.extend(found.into_iter().map(|problem| (trigger.name.clone(), problem)));
-        }
-        problems
-    }
-
     /// What listens for a trigger on a connection, or why nothing does.
     ///
     /// # Errors
@@ -363,6 +363,12 @@ impl Outside {
     fn connector_in(&self, environment: &EnvironmentName, kind: &str) -> Option<&Arc<dyn Connector>> {
         let own = self.own_connectors.get().and_then(|own| own.get(environment));
         own.unwrap_or(&self.connectors).iter().find(|connector| connector.kind() == kind)
+    }
+
+    /// One of every kind.
+    #[must_use]
+    pub fn connectors(&self) -> &[Arc<dyn Connector>] {
+        &self.connectors
     }
 
     /// The kinds of connections there are.

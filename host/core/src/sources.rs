@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::clock::{Clock, Timestamp};
+use crate::gauntlet::{Bug, bug};
 use crate::ids::{Scope, TriggerName};
 use crate::intake::{Intake, IntakeError};
 use crate::lock::locked;
@@ -31,6 +32,8 @@ const WELL: Duration = Duration::from_secs(60);
 const GRACE: Duration = Duration::from_secs(10);
 /// A queue that is full, or a store that does not answer, is asked again after this.
 const AGAIN: Duration = Duration::from_millis(500);
+/// With a bug seeded: so long after they were acknowledged messages are stored.
+const LATE: Duration = Duration::from_millis(700);
 
 /// Which trigger.
 type Place = (Scope, TriggerName);
@@ -149,6 +152,7 @@ impl Sources {
                 metrics: Arc::clone(&self.metrics),
                 stop: stop.clone(),
                 view,
+                late: tasks.clone(),
             };
             tasks.spawn(listener.run(release));
             running.insert(place, Running { stop, trigger, generation });
@@ -166,6 +170,8 @@ struct Listener {
     metrics: Arc<Metrics>,
     stop: CancellationToken,
     view: Arc<Mutex<SourceView>>,
+    /// What a seeded bug puts off.
+    late: TaskTracker,
 }
 
 impl Listener {
@@ -255,6 +261,14 @@ impl Listener {
 impl Sink for Listener {
     async fn accept(&self, heard: Vec<Heard>, cursor: Option<String>) -> Result<(), SinkError> {
         let (scope, trigger) = &self.place;
+        if bug(Bug::CommitFirst) {
+            let (intake, place, clock) = (Arc::clone(&self.intake), self.place.clone(), Arc::clone(&self.clock));
+            self.late.spawn(async move {
+                clock.sleep(LATE).await;
+                let _ = intake.hear(&place.0, &place.1, &heard, cursor.as_deref()).await;
+            });
+            return Ok(());
+        }
         let count = heard.len() as u64;
         loop {
             if self.stop.is_cancelled() {
@@ -327,3 +341,6 @@ impl Sink for Listener {
         });
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -71,8 +71,9 @@ function entry(build) {
     ...(build.grants.includes("http") ? {} : { noFetch: notGranted("http", build) }),
   };
   return [
-    `import * as project from ${JSON.stringify(resolve(build.directory, build.source))};`,
+    // The runtime first: it mends the engine's `fetch` before anybody takes hold of it.
     `import { exported } from ${JSON.stringify(join(SDK, "src", "runtime.ts"))};`,
+    `import * as project from ${JSON.stringify(resolve(build.directory, build.source))};`,
     build.dev
       ? `globalThis[Symbol.for("jackfield.program")] = exported(project, ${JSON.stringify(about)});`
       : `export const handler = exported(project, ${JSON.stringify(about)});`,

@@ -65,9 +65,14 @@ export function environment(source, env = process.env, directory = process.cwd()
 export function notGranted(capability, build) {
   /** @type {Record<string, string>} */
   const examples = {
+    blob: 'blob = [{ connection = "name", prefix = "" }]',
     config: 'config = ["name"]',
+    email: 'email = [{ connection = "name", recipients = ["@example.com"] }]',
+    events: 'events = ["order.paid"]',
     http: 'http = [{ connection = "name", methods = ["GET"], paths = ["/**"] }]',
     kv: 'kv = [{ prefix = "" }]',
+    messaging: 'messaging = [{ connection = "name", actions = ["publish"], topics = ["orders.*"] }]',
+    sql: 'sql = [{ connection = "name", verbs = ["select"], tables = ["public.orders"] }]',
   };
   const line = examples[capability] ?? `${capability} = …`;
   return `\`${capability}\` is not granted: add \`${line}\` to [component.${build.component}.grants] in jackfield.toml and build again`;

@@ -1,11 +1,15 @@
 // The context: what a handler reaches the world by.
 
 import { current, remainingMs } from "jackfield:plugin/run@0.1.0";
+import { Blob } from "./blob.ts";
 import { Config } from "./config.ts";
+import { Email } from "./email.ts";
 import { Events } from "./events.ts";
 import { Http } from "./http.ts";
 import { Kv } from "./kv.ts";
 import { log } from "./log.ts";
+import { Messaging } from "./messaging.ts";
+import { Sql } from "./sql.ts";
 import type { RunInfo as HostRunInfo } from "jackfield:plugin/run@0.1.0";
 
 /** One run: one event, handled until it succeeds or is given up. */
@@ -21,6 +25,14 @@ export class Context {
   readonly config = new Config();
   /** New events, for whoever listens. */
   readonly events = new Events();
+  /** Statements on databases. */
+  readonly sql = new Sql();
+  /** Messages to brokers. */
+  readonly messaging = new Messaging();
+  /** Named objects in storage. */
+  readonly blob = new Blob();
+  /** Mail. */
+  readonly email = new Email();
   /** Lines kept with the run. */
   readonly log = log;
   #run: RunInfo | undefined;

@@ -99,6 +99,33 @@ export class Quota extends Failure {
   }
 }
 
+/** Others changed the same at the same time, or not as much was changed as was expected; trying again may help. */
+export class Conflict extends Failure {
+  constructor(message: string, options?: FailureOptions) {
+    super(message, options, "conflict", true);
+  }
+}
+
+/** The broker, the storage or the mail server refused it, and will refuse it again. */
+export class Refused extends Failure {
+  constructor(message: string, options?: FailureOptions) {
+    super(message, options, "refused", false);
+  }
+}
+
+/** The database refused the statement. */
+export class DatabaseError extends Failure {
+  /** SQLSTATE, such as `23505` for a value that must be unique; empty if the database has none. */
+  readonly code: string;
+
+  constructor(code: string, message: string, options?: FailureOptions) {
+    // Connections, rollbacks, resources, locks, operators, the system: that may pass. A statement stays wrong.
+    const passes = ["08", "40", "53", "55", "57", "58"].some((first) => code.startsWith(first));
+    super(code === "" ? message : `${message} (${code})`, options, "database", passes);
+    this.code = code;
+  }
+}
+
 /** The other side answered with a status other than 200 to 299; see `Response.errorForStatus`. */
 export class HttpStatus extends Failure {
   /** The status. */
@@ -119,6 +146,8 @@ const KINDS: Record<string, new (message: string, options?: FailureOptions) => F
   "in-doubt": InDoubt,
   "too-large": TooLarge,
   quota: Quota,
+  conflict: Conflict,
+  refused: Refused,
 };
 
 /** Calls the host; the error variant that its glue throws becomes a typed failure. */
@@ -133,6 +162,10 @@ export function call<R>(run: () => R, context?: string): R {
 // The glue throws an error whose `payload` is the variant; whatever else it throws is a fault of the call's arguments.
 function ofVariant(thrown: unknown, context?: string): Failure | undefined {
   const payload = (thrown as { payload?: { tag?: unknown; val?: unknown } } | null | undefined)?.payload;
+  if (payload?.tag === "database") {
+    const { code, message } = payload.val as { code: string; message: string };
+    return new DatabaseError(code, message);
+  }
   const kind = typeof payload?.tag === "string" && Object.hasOwn(KINDS, payload.tag) ? KINDS[payload.tag] : undefined;
   if (kind === undefined) return undefined;
   const text = String(payload?.val);

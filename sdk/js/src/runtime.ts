@@ -3,10 +3,14 @@
 import { install } from "./console.ts";
 import { Context } from "./context.ts";
 import { AccessDenied, failureOf } from "./error.ts";
+import { abortable } from "./fetch.ts";
 import { Handler } from "./handler.ts";
 import { outputOf } from "./output.ts";
 import { watched } from "./timers.ts";
 import type * as types from "jackfield:plugin/types@0.1.0";
+
+// As this module is loaded, which comes before the project's own: a package may keep the `fetch` that it finds.
+if (typeof globalThis.fetch === "function") globalThis.fetch = abortable(globalThis.fetch);
 
 /** What the build knows of the project. */
 export interface Build {

@@ -42,6 +42,17 @@ test("what is not granted is not imported, and says what to add", async (t) => {
   assert.match(failure.val.message, /`kv` is not granted: add `kv = \[\{ prefix = "" \}\]` to \[component.sync.grants\] in jackfield.toml/);
 });
 
+test("a package that keeps the fetch it finds keeps one that can be aborted", async (t) => {
+  const source = `import { handler } from "jackfield";\nconst kept = fetch;\nexport const onEvent = handler(() => kept("http://x.test/", { signal: AbortSignal.abort("done") }));\n`;
+  for (const dev of [false, true]) {
+    const { code } = await bundle(project(t, { "src/handler.ts": source }, ["http"], dev));
+    assert(code.indexOf("abortable(globalThis.fetch)") < code.indexOf("var kept = fetch"), `dev: ${dev}`);
+    if (dev) continue;
+    const failure = await (await run(code)).handler.handle(event("{}")).then(() => assert.fail(), (thrown) => thrown);
+    assert.equal(failure.val.message, "done");
+  }
+});
+
 test("a stack is told in the project's files, names included", async (t) => {
   const read = `// one\nexport function read(value: any): void {\n  deeper(value);\n}\n\nfunction deeper(value: any) {\n  value.none.none;\n}\n`;
   const { code } = await bundle(project(t, { "src/handler.ts": HANDLER, "src/read.ts": read }));

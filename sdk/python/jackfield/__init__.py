@@ -34,15 +34,20 @@ again: the handler gets their recorded answers. That works because a handler ask
 order when it is tried again, so let no call depend on `RunInfo.attempt`.
 """
 
+from ._blob import Blob, ObjectInfo
 from ._config import Config
 from ._context import Context, RunInfo
+from ._email import Attachment, Email, Mail
 from ._errors import (
     AccessDenied,
+    Conflict,
+    DatabaseError,
     Failure,
     HttpStatus,
     InDoubt,
     Invalid,
     Quota,
+    Refused,
     Rejected,
     Timeout,
     TooLarge,
@@ -50,18 +55,28 @@ from ._errors import (
 )
 from ._event import Attributes, Event
 from ._events import Draft, Events
-from ._http import Http, Response
+from ._http import Http, Part, Response
 from ._kv import Batch, Entry, Kv
+from ._messaging import Message, Messaging, Reply
 from ._output import Output
 from ._rt import handler
+from ._soap import SoapAnswer, SoapFault, soap, xml_element
+from ._sql import Change, Column, Sql, SqlBatch, Table
 
 __all__ = [
     "AccessDenied",
+    "Attachment",
     "Attributes",
     "Batch",
+    "Blob",
+    "Change",
+    "Column",
     "Config",
+    "Conflict",
     "Context",
+    "DatabaseError",
     "Draft",
+    "Email",
     "Entry",
     "Event",
     "Events",
@@ -71,13 +86,27 @@ __all__ = [
     "InDoubt",
     "Invalid",
     "Kv",
+    "Mail",
+    "Message",
+    "Messaging",
+    "ObjectInfo",
     "Output",
+    "Part",
     "Quota",
+    "Refused",
     "Rejected",
+    "Reply",
     "Response",
     "RunInfo",
+    "SoapAnswer",
+    "SoapFault",
+    "Sql",
+    "SqlBatch",
+    "Table",
     "Timeout",
     "TooLarge",
     "Unavailable",
     "handler",
+    "soap",
+    "xml_element",
 ]

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
 
+from ._blob import Blob
 from ._config import Config
+from ._email import Email
 from ._events import Events
 from ._host import interface
 from ._http import Http
 from ._kv import Kv
+from ._messaging import Messaging
+from ._sql import Sql
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,14 @@ class Context:
     """Settings of the integration in its environment."""
     events: Events = field(default_factory=Events)
     """New events, for whoever listens."""
+    sql: Sql = field(default_factory=Sql)
+    """Statements on databases."""
+    messaging: Messaging = field(default_factory=Messaging)
+    """Messages to brokers."""
+    blob: Blob = field(default_factory=Blob)
+    """Named objects in storage."""
+    email: Email = field(default_factory=Email)
+    """Mail."""
 
     def run(self) -> RunInfo:
         """The run this call belongs to."""

@@ -34,6 +34,11 @@ def reader(wanted: Any) -> Callable[[bytes], Any]:
     return lambda data: read(loads(data), "")
 
 
+def reader_of(wanted: Any) -> Read:
+    """What reads a JSON value, found at a place, as a type."""
+    return _reader(wanted)
+
+
 def loads(data: bytes | str) -> Any:
     """JSON; no data at all reads like `null`."""
     if not data:

@@ -112,6 +112,32 @@ class Quota(Failure):
     kind = "quota"
 
 
+class Conflict(Failure):
+    """Others changed the same at the same time, or not as much was changed as was expected; trying again may help."""
+
+    kind = "conflict"
+
+
+class Refused(Failure):
+    """The broker, the storage or the mail server refused it, and will refuse it again."""
+
+    kind = "refused"
+    tried_again = False
+
+
+class DatabaseError(Failure):
+    """The database refused the statement."""
+
+    kind = "database"
+
+    def __init__(self, message: str, code: str) -> None:
+        # Connections, rollbacks, resources, locks, operators, the system: that may pass. A statement stays wrong.
+        passes = code.startswith(("08", "40", "53", "55", "57", "58"))
+        super().__init__(f"{message} ({code})" if code else message, retryable=passes)
+        self.code = code
+        """SQLSTATE, such as `23505` for a value that must be unique; empty if the database has none."""
+
+
 class HttpStatus(Failure):
     """The other side answered with this status; see `Response.error_for_status`."""
 

@@ -12,17 +12,33 @@ import importlib
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from ._errors import AccessDenied, Failure, InDoubt, Invalid, Quota, Timeout, TooLarge, Unavailable
+from ._errors import (
+    AccessDenied,
+    Conflict,
+    DatabaseError,
+    Failure,
+    InDoubt,
+    Invalid,
+    Quota,
+    Refused,
+    Timeout,
+    TooLarge,
+    Unavailable,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 # Manifest lines to edit, as the host itself proposes them.
 _EXAMPLES = {
+    "blob": 'blob = [{ connection = "invoices", prefix = "2026/" }]',
     "config": 'config = ["repository"]',
+    "email": 'email = [{ connection = "mail", recipients = ["@example.com"] }]',
     "events": 'events = ["order.paid"]',
     "http": 'http = [{ connection = "github", methods = ["GET"], paths = ["/repos/**"] }]',
     "kv": 'kv = [{ prefix = "seen/" }]',
+    "messaging": 'messaging = [{ connection = "events", actions = ["publish"], topics = ["orders.*"] }]',
+    "sql": 'sql = [{ connection = "ledger", verbs = ["select"], tables = ["public.orders"] }]',
 }
 _KINDS: dict[str, type[Failure]] = {
     "AccessDenied": AccessDenied,
@@ -32,6 +48,8 @@ _KINDS: dict[str, type[Failure]] = {
     "InDoubt": InDoubt,
     "TooLarge": TooLarge,
     "Quota": Quota,
+    "Conflict": Conflict,
+    "Refused": Refused,
 }
 
 
@@ -51,7 +69,11 @@ def _find(name: str) -> ModuleType | None:
         return None
 
 
-_interfaces = {name: _find(name) for name in ("types", "run", "log", "config", "http", "kv", "events", "program")}
+_NAMES = (
+    *("types", "run", "log", "config", "http", "kv", "events", "sql", "messaging", "blob", "email"),
+    "program",
+)
+_interfaces = {name: _find(name) for name in _NAMES}
 _err: Any = None
 with contextlib.suppress(ImportError):
     _err = importlib.import_module("componentize_py_types").Err
@@ -95,5 +117,8 @@ def call(what: str | None, function: Callable[..., Any], *arguments: object) -> 
 
 def failure_of(variant: Any, what: str | None) -> Failure:
     """The exception for a case of an interface's error, such as `Error_AccessDenied`."""
+    if type(variant).__name__ == "Error_Database":
+        refused = variant.value
+        return DatabaseError(f"{what}: {refused.message}" if what else refused.message, refused.code)
     kind = _KINDS[type(variant).__name__.removeprefix("Error_")]
     return kind(f"{what}: {variant.value}" if what else str(variant.value))

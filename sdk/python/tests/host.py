@@ -15,6 +15,10 @@ config: Any = _host._interfaces["config"]
 events: Any = _host._interfaces["events"]
 log: Any = _host._interfaces["log"]
 run: Any = _host._interfaces["run"]
+sql: Any = _host._interfaces["sql"]
+messaging: Any = _host._interfaces["messaging"]
+blob: Any = _host._interfaces["blob"]
+email: Any = _host._interfaces["email"]
 
 
 def raw(data: bytes = b"", **attributes: Any) -> Any:
@@ -52,4 +56,20 @@ class HostTest(unittest.TestCase):
         return made
 
 
-__all__ = ["HostTest", "_logging", "config", "err", "events", "http", "kv", "log", "raw", "run", "types"]
+__all__ = [
+    "HostTest",
+    "_logging",
+    "blob",
+    "config",
+    "email",
+    "err",
+    "events",
+    "http",
+    "kv",
+    "log",
+    "messaging",
+    "raw",
+    "run",
+    "sql",
+    "types",
+]

@@ -3,7 +3,18 @@
 import urllib.error
 import urllib.request
 
-from jackfield import AccessDenied, Context, HttpStatus, InDoubt, Invalid, Response, Timeout, TooLarge, Unavailable
+from jackfield import (
+    AccessDenied,
+    Context,
+    HttpStatus,
+    InDoubt,
+    Invalid,
+    Part,
+    Response,
+    Timeout,
+    TooLarge,
+    Unavailable,
+)
 from jackfield import _urllib as host_urllib
 from jackfield._event import Attributes
 from jackfield._http import encode, excerpt, http_date, with_query
@@ -50,6 +61,20 @@ class Asking(HostTest):
         self.assertEqual(len(self.send.call_args.args[0].headers), 1)
         self.http.put("x", "/", form=[("a b", "c&d"), ("e", "")])
         self.assertEqual(self.send.call_args.args[0].body, b"a%20b=c%26d&e=")
+
+    def test_a_form_with_files_is_sent_as_browsers_do(self) -> None:
+        csv = Part("file", b"--jackfield-0\xff", 'ü "1".csv', "text/csv")
+        self.http.post("x", "/", multipart=[Part("note", "Zoë"), csv, Part("raw", b"", "a\r\nb")])
+        (request,) = self.send.call_args.args
+        self.assertEqual(request.headers, [("content-type", "multipart/form-data; boundary=jackfield-1")])
+        self.assertEqual(
+            request.body,
+            b'--jackfield-1\r\ncontent-disposition: form-data; name="note"\r\n\r\nZo\xc3\xab\r\n'
+            b'--jackfield-1\r\ncontent-disposition: form-data; name="file"; filename="\xc3\xbc %221%22.csv"\r\n'
+            b"content-type: text/csv\r\n\r\n--jackfield-0\xff\r\n"
+            b'--jackfield-1\r\ncontent-disposition: form-data; name="raw"; filename="a%0D%0Ab"\r\n'
+            b"content-type: application/octet-stream\r\n\r\n\r\n--jackfield-1--\r\n",
+        )
 
     def test_a_null_is_a_body_and_two_bodies_are_none(self) -> None:
         self.http.post("x", "/", json=None)

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::bindings::jackfield::plugin::run;
-use crate::{Config, Events, Http, Kv};
+use crate::{Blob, Config, Email, Events, Http, Kv, Messaging, Sql};
 
 /// What a handler reaches the world by. What it may use of it is granted in the manifest.
 #[derive(Clone, Debug, Default)]
@@ -17,6 +17,14 @@ pub struct Context {
     pub config: Config,
     /// New events, for whoever listens.
     pub events: Events,
+    /// Statements on databases.
+    pub sql: Sql,
+    /// Messages to brokers.
+    pub messaging: Messaging,
+    /// Named objects in storage.
+    pub blob: Blob,
+    /// Mail.
+    pub email: Email,
 }
 
 impl Context {

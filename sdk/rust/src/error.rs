@@ -6,6 +6,7 @@ use std::panic::Location;
 use std::time::Duration;
 
 use crate::bindings::jackfield::plugin::types::{ErrorInfo, Failure};
+use crate::soap::Fault;
 
 /// The result of a handler, and of every call to the host.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -33,6 +34,14 @@ pub enum ErrorKind {
     TooLarge,
     /// The integration's quota is used up.
     Quota,
+    /// Others changed the same at the same time, or not as much was changed as was expected; trying again may help.
+    Conflict,
+    /// The database refused the statement; see [`Error::code`].
+    Database,
+    /// The broker, the storage or the mail server refused it, and will refuse it again.
+    Refused,
+    /// A SOAP service said that it failed; see [`Error::fault`].
+    SoapFault,
     /// The other side answered with this status; see [`crate::http::Response::error_for_status`].
     Status(u16),
 }
@@ -49,6 +58,10 @@ impl ErrorKind {
             Self::InDoubt => "in-doubt",
             Self::TooLarge => "too-large",
             Self::Quota => "quota",
+            Self::Conflict => "conflict",
+            Self::Database => "database",
+            Self::Refused => "refused",
+            Self::SoapFault => "soap-fault",
             Self::Status(_) => "http-status",
         }
     }
@@ -56,8 +69,10 @@ impl ErrorKind {
     /// Whether an error of this kind is worth another attempt, unless somebody says otherwise.
     const fn retryable(self) -> bool {
         match self {
-            Self::Other | Self::Unavailable | Self::Timeout | Self::InDoubt | Self::Quota => true,
-            Self::Rejected | Self::AccessDenied | Self::Invalid | Self::TooLarge => false,
+            Self::Other | Self::Unavailable | Self::Timeout | Self::InDoubt | Self::Quota | Self::Conflict => true,
+            Self::Rejected | Self::AccessDenied | Self::Invalid | Self::TooLarge | Self::Refused => false,
+            // Their codes decide: see `Error::database` and `soap::fault`.
+            Self::Database | Self::SoapFault => false,
             // "Too early", "too many" and "took too long" pass; other refusals do not.
             Self::Status(status) => matches!(status, 408 | 425 | 429) || status >= 500,
         }
@@ -79,6 +94,8 @@ struct Inner {
     at: &'static Location<'static>,
     retryable: bool,
     retry_after: Option<Duration>,
+    code: Option<String>,
+    fault: Option<Fault>,
 }
 
 impl Error {
@@ -106,7 +123,23 @@ impl Error {
             at: Location::caller(),
             retryable: kind.retryable(),
             retry_after: None,
+            code: None,
+            fault: None,
         }))
+    }
+
+    /// A database's refusal, by its SQLSTATE; empty if the database has none.
+    #[track_caller]
+    pub(crate) fn database(code: String, message: String) -> Self {
+        if code.is_empty() {
+            return Self::of(ErrorKind::Database, message);
+        }
+        // Connections, rollbacks, resources, locks, operators, the system: that may pass. A statement stays wrong.
+        let passes = ["08", "40", "53", "55", "57", "58"].iter().any(|class| code.starts_with(class));
+        let mut error = Self::of(ErrorKind::Database, format_args!("{message} ({code})"));
+        error.0.retryable = passes;
+        error.0.code = Some(code);
+        error
     }
 
     /// Sets the name equal failures are grouped by: a short constant.
@@ -164,6 +197,23 @@ impl Error {
         &self.0.message
     }
 
+    /// The database's SQLSTATE, such as `23505` for a value that must be unique; see [`ErrorKind::Database`].
+    #[must_use]
+    pub fn code(&self) -> Option<&str> {
+        self.0.code.as_deref()
+    }
+
+    pub(crate) fn with_fault(mut self, fault: Fault) -> Self {
+        self.0.fault = Some(fault);
+        self
+    }
+
+    /// What a SOAP service said; see [`ErrorKind::SoapFault`].
+    #[must_use]
+    pub fn fault(&self) -> Option<&Fault> {
+        self.0.fault.as_ref()
+    }
+
     /// Whether a later attempt may succeed.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
@@ -177,7 +227,7 @@ impl Error {
     }
 
     pub(crate) fn into_failure(self) -> Failure {
-        let Inner { kind, name, message, at, retryable, retry_after } = *self.0;
+        let Inner { kind, name, message, at, retryable, retry_after, code: _, fault: _ } = *self.0;
         if kind == ErrorKind::Rejected && !retryable {
             return Failure::Rejected(message);
         }
@@ -293,13 +343,16 @@ mod tests {
 
     #[test]
     fn what_is_worth_another_attempt() {
-        for kind in [ErrorKind::Other, ErrorKind::Unavailable, ErrorKind::Timeout, ErrorKind::Status(500)] {
+        for kind in [ErrorKind::Other, ErrorKind::Unavailable, ErrorKind::Timeout, ErrorKind::Conflict] {
             worth_retrying(kind, true);
         }
-        for status in [408, 425, 429, 503, 599] {
+        for status in [408, 425, 429, 500, 503, 599] {
             worth_retrying(ErrorKind::Status(status), true);
         }
         for kind in [ErrorKind::AccessDenied, ErrorKind::Invalid, ErrorKind::TooLarge, ErrorKind::Rejected] {
+            worth_retrying(kind, false);
+        }
+        for kind in [ErrorKind::Database, ErrorKind::Refused] {
             worth_retrying(kind, false);
         }
         for status in [301, 400, 401, 404, 409, 422] {

@@ -1,5 +1,7 @@
 //! HTTP calls to other systems. Credentials are the host's: a handler never sees one.
 
+mod multipart;
+
 use std::fmt;
 use std::time::Duration;
 
@@ -8,6 +10,9 @@ use serde::Serialize;
 use crate::bindings::jackfield::plugin::http as host;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Attributes, Bytes, FromData};
+
+pub use multipart::Part;
+use multipart::multipart;
 
 /// Calls to other systems over HTTP. Bodies are held in memory, 4 MiB unless the manifest says otherwise.
 ///
@@ -124,6 +129,12 @@ impl Request {
         self.body_of("application/x-www-form-urlencoded", body.into_bytes())
     }
 
+    /// Sets the body to fields as a form with files sends them, `multipart/form-data`, and the content type, if none is set.
+    pub fn multipart(self, parts: impl IntoIterator<Item = Part>) -> Self {
+        let (body, boundary) = multipart(parts);
+        self.body_of(&format!("multipart/form-data; boundary={boundary}"), body)
+    }
+
     /// Sets the body. Say what it is with a `content-type` header.
     pub fn body(mut self, body: impl Into<Vec<u8>>) -> Self {
         self.inner.body = body.into();
@@ -205,6 +216,11 @@ pub struct Response {
 }
 
 impl Response {
+    #[cfg(test)]
+    pub(crate) fn made(status: u16, body: &str, what: &str) -> Self {
+        Self { status, headers: Attributes::default(), body: Vec::from(body).into(), what: what.into() }
+    }
+
     /// The first value of a header.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {

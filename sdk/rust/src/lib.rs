@@ -45,27 +45,36 @@
 
 #[doc(hidden)]
 pub mod bindings;
+mod blob;
 mod config;
 mod context;
+mod email;
 mod error;
 mod event;
 mod events;
 pub mod http;
 pub mod kv;
 pub mod log;
+mod messaging;
 mod output;
 mod rt;
+pub mod soap;
+pub mod sql;
 
+pub use blob::{Blob, Object, ObjectInfo, Objects};
 pub use config::Config;
 pub use context::{Context, RunInfo};
+pub use email::{Attachment, Email, Mail};
 pub use error::{Error, ErrorKind, Result};
 pub use event::{Attributes, Bytes, Event, FromData};
 pub use events::{Draft, Events};
 pub use http::Http;
 pub use jackfield_macros::handler;
 pub use kv::Kv;
+pub use messaging::{Message, Messaging, Reply};
 pub use output::{IntoOutput, Output};
 pub use serde_json::{Value, json};
+pub use sql::Sql;
 
 /// What the code written by [`handler`] uses. Not for people: it may change in any version.
 #[doc(hidden)]

@@ -19,6 +19,9 @@ const LOOK: u32 = 10;
 /// wakes it): the simulation finds them.
 pub const SIMULATED: [&str; 4] = ["no-fencing", "no-argument-check", "cron-key-missing", "lost-wake-up"];
 
+/// Bugs of triggers that hear from brokers: the tests with real brokers find them.
+pub const OF_SOURCES: [&str; 1] = ["commit-first"];
+
 /// No bug at all: a search for it must find nothing.
 pub const CONTROL: &str = "none";
 

@@ -73,6 +73,10 @@ pub struct Step {
     pub base64: Option<String>,
     /// Sent to the hook with these headers; otherwise the run is started by hand.
     pub hook: Option<BTreeMap<String, String>>,
+    /// The calls that it makes, in order, and their answers, as a fixture of `jackfield test` has them. Then that is what
+    /// plays it, and nobody is called; of what is expected there is the output alone.
+    #[serde(default)]
+    pub script: Vec<Value>,
     /// The run is cancelled once this was logged.
     pub cancel_after: Option<String>,
     /// What must follow; see [`Expect`].
@@ -209,6 +213,12 @@ impl Case {
             }
         }
         case
+    }
+
+    /// Whether its calls are answered by a script.
+    #[must_use]
+    pub fn is_scripted(&self) -> bool {
+        self.steps.iter().any(|step| !step.script.is_empty())
     }
 
     /// What does not work in each language, and why: language and reason, in the file's order.

@@ -9,6 +9,7 @@ pub mod differ;
 pub mod language;
 pub mod outside;
 pub mod play;
+mod scripted;
 pub mod table;
 
 pub use case::Case;

@@ -12,6 +12,7 @@ use super::case::{Case, Step};
 use super::check;
 use super::language::{KNOWN, Language};
 use super::outside::Outside;
+use super::scripted;
 use crate::api::{Api, ENVIRONMENT};
 use crate::host::{Host, Options, post_hook};
 use crate::manifest::Manifest;
@@ -24,6 +25,8 @@ const AT_A_TIME: usize = 6;
 pub const QUEUE: u32 = 60;
 /// The fixture that looks into the store of a case.
 const LOOK: &str = "look";
+/// The capabilities whose cases are scripted.
+const SCRIPTED: [&str; 4] = ["sql", "messaging", "blob", "email"];
 const PROBE: &str = "tests/guests/probe/dist/probe.wasm";
 
 /// What every case of a language shares.
@@ -82,6 +85,11 @@ async fn upload(host: &Host, files: impl IntoIterator<Item = (String, String)>) 
 ///
 /// The guest is not built, or cannot be uploaded.
 pub async fn play_all(language: Language, cases: Vec<Case>) -> Vec<String> {
+    let (scripted, cases): (Vec<_>, Vec<_>) = cases.into_iter().partition(Case::is_scripted);
+    let mut problems = if scripted.is_empty() { vec![] } else { scripted::play_all(&language, &scripted).await };
+    if cases.is_empty() {
+        return problems;
+    }
     let host = Options::default().set("queue.runs", &QUEUE.to_string()).start().await;
     let manifest = std::fs::read_to_string(language.folder().join("jackfield.toml")).expect("a guest has a manifest");
     let folder = format!("tests/guests/cases-{}", language.name);
@@ -110,7 +118,6 @@ pub async fn play_all(language: Language, cases: Vec<Case>) -> Vec<String> {
         });
         names.insert(task.id(), name);
     }
-    let mut problems = Vec::new();
     while let Some(ended) = playing.join_next_with_id().await {
         // A panic (an answer that is none, a wait in vain) is told like a difference.
         let (task, found) = match ended {
@@ -184,6 +191,14 @@ impl Stage {
             // What other cases emit is theirs.
             let own = toml::Value::Array(vec![format!("/integrations/{name}").into()]);
             manifest = manifest.named(name).set("trigger.1.sources", own);
+            // What scripts answer: here there is nobody to ask.
+            for capability in SCRIPTED {
+                manifest = manifest.without(&format!("component.cases.grants.{capability}"));
+            }
+            for connection in ["ledger", "broker", "files", "mail"] {
+                manifest = manifest.without(&format!("connections.{connection}"));
+            }
+            manifest = manifest.set("component.cases.grants.deny", SCRIPTED.map(String::from).to_vec());
         }
         if let Some(example) = &case.example {
             artifact = &self.artifacts[example];

@@ -29,7 +29,7 @@ use crate::outside::{Keys, Outside, OutsideParts};
 use crate::ports::connector::{Connector, Finding, Opened, Secrets, SettingProblem};
 use crate::ports::http::{HopCheck, Http, HttpFailure, HttpRequest, HttpResponse};
 use crate::ports::sandbox::Sandbox;
-use crate::release::{Component, Durability, Manifest, Trigger, TriggerKind, Version};
+use crate::release::{Component, Durability, Manifest, SourceTrigger, Trigger, TriggerKind, Version};
 use crate::retry::RetryPolicy;
 use crate::seal::MasterKey;
 use crate::store::Store;
@@ -115,7 +115,8 @@ impl Connector for ScriptedConnector {
 }
 
 /// How a rig is set up. The integration is `demo` in `dev`, its component `main`, its connection
-/// `api` at `http://api.test/`, its trigger `go`.
+/// `api` at `http://api.test/`, its trigger `go`; if its connector has a trigger, one of that
+/// kind is `heard`.
 pub struct RigOptions {
     /// Time.
     pub clock: Arc<dyn Clock>,
@@ -257,16 +258,17 @@ impl Rig {
             build: None,
             durability: Default::default(),
         };
+        let trigger = |text, kind| Trigger { name: name(text), component: name("main"), kind, order: None };
+        let mut triggers = vec![trigger("go", TriggerKind::Manual)];
+        if let Some(word) = far.as_ref().and_then(|(connector, _)| connector.trigger()) {
+            let source = SourceTrigger { on: word.kind.into(), connection: name("api"), settings: Map::new() };
+            triggers.push(trigger("heard", TriggerKind::Source(source)));
+        }
         let manifest = Manifest {
             name: name("demo"),
             description: String::new(),
             connections: [(name("api"), "http".to_owned())].into(),
-            triggers: vec![Trigger {
-                name: name("go"),
-                component: name("main"),
-                kind: TriggerKind::Manual,
-                order: None,
-            }],
+            triggers,
             components: [(name("main"), component)].into(),
         };
         (Self { folder, store, outside, intake, http, metrics, logs, options, far, rng }, manifest)

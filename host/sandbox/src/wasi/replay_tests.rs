@@ -72,7 +72,8 @@ impl Http for FarHttp {
         let key = request.headers.iter().find(|(name, _)| name == "idempotency-key").map(|(_, key)| key.clone());
         let (key, path) = (key.unwrap_or_default(), request.url.path().to_owned());
         self.0.asked.lock().unwrap().push((key.clone(), path.clone()));
-        let delay = self.0.delays.lock().unwrap().get(&path).copied().unwrap_or(2);
+        let usual = if path == "/slow" { 40 } else { 2 };
+        let delay = self.0.delays.lock().unwrap().get(&path).copied().unwrap_or(usual);
         tokio::time::sleep(Duration::from_millis(delay)).await;
         let mut body = format!("{path} for <{key}>");
         if path == "/big" {
@@ -242,7 +243,7 @@ async fn p6_calls_timers_and_clocks_at_once_survive_a_kill_behind_each_record() 
     let bytes = std::fs::read(&file).unwrap_or_else(|e| panic!("{}: {e}: run `make guests`", file.display()));
     let cell = Arc::new(Cell::new());
     let artifact = cell.add_bytes(&bytes);
-    for scenario in ["main", "orderonly", "same", "chain", "race", "mixed", "over", "half", "many", "busy"] {
+    for scenario in ["main", "orderonly", "same", "chain", "race", "late", "mixed", "over", "half", "many", "busy"] {
         survives(&cell, artifact, scenario).await;
     }
 }

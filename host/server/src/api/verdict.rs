@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use jackfield_core::artifact::{Digest, Inspection};
 use jackfield_core::grant::below;
 use jackfield_core::ids::{ComponentName, ConnectionName, EnvironmentName, Scope, TriggerName, shown};
+use jackfield_core::outside::check_triggers;
 use jackfield_core::release::{Component, Manifest, TriggerKind, ungranted};
 use url::Url;
 
@@ -203,7 +204,7 @@ impl Verdict {
 
     /// Whether triggers that hear from other systems are as their connectors want them, and grants fit their connections.
     fn sources(&mut self, api: &Shared, manifest: &Manifest, lines: &Lines) {
-        for (trigger, problem) in api.host.outside.check_triggers(manifest) {
+        for (trigger, problem) in check_triggers(manifest, api.host.outside.connectors()) {
             let text = format!("trigger `{trigger}`, {problem}");
             self.problem(lines.trigger(&trigger), format!("trigger.{trigger}.{}", problem.key), text);
         }

@@ -3,8 +3,10 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use jackfield_connectors::Surroundings;
 use jackfield_core::artifact::{Digest, Inspection};
 use jackfield_core::ids::ComponentName;
+use jackfield_core::outside::check_triggers;
 use jackfield_core::release::ungranted;
 use jackfield_sandbox::gate::{self, GateLimits};
 use jackfield_sandbox::inspect::inspect;
@@ -39,7 +41,9 @@ pub(super) fn run(args: &CheckArgs, screen: &Screen) -> Result<(), CliError> {
 
 /// Checks a project's components as a deploy would, and gives what was found of each.
 pub(super) fn examine(project: &Project) -> Result<Vec<(ComponentName, Inspection)>, CliError> {
-    let mut problems = Vec::new();
+    let connectors = jackfield_connectors::all(&Surroundings::default());
+    let wrong = check_triggers(&project.manifest, &connectors);
+    let mut problems: Vec<_> = wrong.iter().map(|(trigger, problem)| format!("trigger `{trigger}`, {problem}")).collect();
     let mut checked = Vec::new();
     for (name, bytes) in project.components()? {
         let component = &project.manifest.components[&name];

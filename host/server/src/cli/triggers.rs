@@ -73,12 +73,42 @@ pub(super) async fn run(command: TriggersCommand, client: &Client, screen: &Scre
 
 /// A hook's address and who vouches for its requests, a schedule's timing, or what is listened for.
 fn what(trigger: &Value) -> String {
+    if let Some(source) = trigger.get("source") {
+        return state(source);
+    }
     let parts = match (trigger.get("schedule"), trigger.get("listens")) {
         (Some(schedule), _) => [text(schedule, "timing"), String::new()],
         (_, Some(listens)) => [joined(listens, "types"), joined(listens, "sources")],
         _ => [text(trigger, "url"), text(trigger, "verify")],
     };
     parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("  ")
+}
+
+/// How a trigger that hears from another system is, in a line.
+fn state(source: &Value) -> String {
+    let word = match (source.get("listening") == Some(&Value::Bool(true)), source.get("held").is_some()) {
+        (true, false) => "listens on",
+        (true, true) => "leaves messages on",
+        (false, _) => "does not listen on",
+    };
+    let lag = source.get("lag").map(|lag| format!("  {lag} wait there")).unwrap_or_default();
+    format!("{word} {}{lag}", text(source, "connection"))
+}
+
+fn show_source(source: &Value, screen: &Screen) {
+    screen.line(format!("  {}, {}", state(source), ago(source, "since")));
+    let held = text(source, "held");
+    if !held.is_empty() {
+        screen.wrong(format!("not now: {held}"));
+    }
+    let last = source.get("last_heard").map(|_| format!(", the last {}", ago(source, "last_heard"))).unwrap_or_default();
+    screen.line(format!("  heard       {} since the host started{last}", text(source, "heard")));
+    if source.get("lost").and_then(Value::as_u64).is_some_and(|lost| lost > 0) {
+        screen.wrong(format!("lost {}: see the last failure", text(source, "lost")));
+    }
+    if let Some(failure) = source.get("last_error") {
+        screen.line(format!("  last failure  {}: {}", ago(failure, "at"), text(failure, "text")));
+    }
 }
 
 /// How the runs of a trigger follow one another, if they do.
@@ -123,6 +153,10 @@ fn show(trigger: &Value, screen: &Screen) {
     }
     if let Some(order) = order(trigger) {
         screen.line(format!("  order       {order}"));
+    }
+    if let Some(source) = trigger.get("source") {
+        show_source(source, screen);
+        return;
     }
     let Some(schedule) = trigger.get("schedule") else {
         if trigger.get("listens").is_none() {

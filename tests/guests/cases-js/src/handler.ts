@@ -5,6 +5,7 @@ import * as event from "./event.ts";
 import * as failures from "./failures.ts";
 import * as http from "./http.ts";
 import * as kv from "./kv.ts";
+import * as outward from "./outward.ts";
 import * as surroundings from "./surroundings.ts";
 import { answered } from "./told.ts";
 
@@ -39,6 +40,15 @@ const CASES: Record<string, Case> = {
   "kv-keys": kv.keys,
   "kv-refused": kv.refused,
   "kv-unfit": kv.unfit,
+  sql: outward.sql,
+  "sql-changes": outward.sqlChanges,
+  "sql-refused": outward.sqlRefused,
+  messaging: outward.messaging,
+  "messaging-refused": outward.messagingRefused,
+  blob: outward.blob,
+  "blob-refused": outward.blobRefused,
+  email: outward.email,
+  "email-refused": outward.emailRefused,
   config: surroundings.config,
   "config-missing": surroundings.configMissing,
   "config-unfit": surroundings.configUnfit,

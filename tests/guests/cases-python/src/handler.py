@@ -7,6 +7,7 @@ import event as events_in
 import failures
 import kv
 import outside
+import outward
 import surroundings
 from jackfield import Context, Event, Output, Rejected, handler
 
@@ -41,6 +42,15 @@ CASES: dict[str, Case] = {
     "kv-keys": kv.keys,
     "kv-refused": kv.refused,
     "kv-unfit": kv.unfit,
+    "sql": outward.sql,
+    "sql-changes": outward.sql_changes,
+    "sql-refused": outward.sql_refused,
+    "messaging": outward.messaging,
+    "messaging-refused": outward.messaging_refused,
+    "blob": outward.blob,
+    "blob-refused": outward.blob_refused,
+    "email": outward.email,
+    "email-refused": outward.email_refused,
     "config": surroundings.config,
     "config-missing": surroundings.config_missing,
     "config-unfit": surroundings.config_unfit,

@@ -4,6 +4,7 @@ mod event;
 mod failures;
 mod http;
 mod kv;
+mod outward;
 mod surroundings;
 
 use jackfield::{Context, Error, Event, Output, Result, Value, json};
@@ -42,6 +43,15 @@ async fn play(event: Event, cx: Context) -> Result<Option<Output>> {
         "kv-keys" => kv::keys(&cx)?,
         "kv-refused" => kv::refused(&cx)?,
         "kv-unfit" => kv::unfit(&cx)?,
+        "sql" => outward::sql(&cx)?,
+        "sql-changes" => outward::sql_changes(&cx)?,
+        "sql-refused" => outward::sql_refused(&cx)?,
+        "messaging" => outward::messaging(&cx)?,
+        "messaging-refused" => outward::messaging_refused(&cx)?,
+        "blob" => outward::blob(&cx)?,
+        "blob-refused" => outward::blob_refused(&cx)?,
+        "email" => outward::email(&cx)?,
+        "email-refused" => outward::email_refused(&cx)?,
         "config" => surroundings::config(&cx)?,
         "config-missing" => surroundings::config_missing(&cx)?,
         "config-unfit" => surroundings::config_unfit(&cx)?,

@@ -101,6 +101,39 @@ export const scenarios: Record<string, Scenario> = {
     return `${winner} -> ${await answer.text()}`;
   },
 
+  /** Aborts: while an answer is being read, when it is here and was read or not, before the call, by time. */
+  async late(base) {
+    const seen: string[] = [];
+    const init = (body: string, signal: AbortSignal) => ({ method: "POST", body, signal });
+    const told = (text: Promise<string>) => text.catch((thrown: Error) => thrown.name);
+    const read = (sent: Promise<Response>) => told(sent.then((answer) => answer.text()));
+
+    for (const wait of [undefined, 0, 2]) {
+      const controller = new AbortController();
+      const ask = (path: string) => fetch(`${base}/${path}`, init(`reading ${wait}`, controller.signal));
+      const losers = ["a", "b", "c"].map((path) => read(ask(path)));
+      const text = told((await ask("a")).text());
+      if (wait !== undefined) await sleep(wait);
+      controller.abort();
+      seen.push(await text, ...(await Promise.all(losers)));
+    }
+
+    const controller = new AbortController();
+    const { signal } = controller;
+    await Promise.race([
+      read(fetch(`${base}/a`, init("read", signal))),
+      read(fetch(new Request(`${base}/b`, init("read", signal)))),
+    ]);
+    const unread = fetch(`${base}/c`, init("unread", signal));
+    await sleep(30);
+    controller.abort();
+    seen.push(await read(unread), await read(fetch(`${base}/a`, init("never", signal))));
+
+    seen.push(await read(fetch(`${base}/slow`, init("slow", AbortSignal.timeout(3)))));
+    const answer = await post(`${base}/d`, seen.join());
+    return `${seen} -> ${await answer.text()}`;
+  },
+
   /** A refused connection, large bodies both ways, a streamed upload, an interval. */
   async mixed(base) {
     const out: string[] = [];

@@ -31,7 +31,7 @@ async fn refused_and_unknown_are_not_sent() {
 }
 
 #[tokio::test]
-async fn what_breaks_after_the_request_is_broken() {
+async fn contract_killed_what_breaks_after_the_request_is_broken() {
     broken(|_, _| Answer::Close(Vec::new())).await;
     broken(|_, _| Answer::Reset(Vec::new())).await;
     broken(|_, _| Answer::Close(b"HTTP/1.1 200 OK\r\nx: ".to_vec())).await;

@@ -27,7 +27,7 @@ async fn threat_016_a_body_of_five_gigabytes_is_not_read() {
 }
 
 #[tokio::test]
-async fn threat_016_an_endless_body_is_cut_at_the_limit() {
+async fn contract_limit_hit_threat_016_an_endless_body_is_cut() {
     let chunk = {
         let mut chunk = b"8000\r\n".to_vec();
         chunk.extend(vec![b'x'; 0x8000]);

@@ -183,7 +183,7 @@ async fn a_401_is_tried_once_more_with_another_token() {
 }
 
 #[tokio::test]
-async fn a_401_that_no_token_helps_is_the_guests_to_see() {
+async fn contract_refused_a_401_that_no_token_helps_is_the_guests_to_see() {
     let both = Both::start(|n| Answer::Keep(given(n, "")), |_| false).await;
     let link = both.link(none());
     let answer = send(&link, get(&both.url())).await.unwrap();
@@ -310,7 +310,7 @@ async fn odd_lives_are_lived_with() {
 }
 
 #[tokio::test]
-async fn a_wrong_secret_is_said_to_be_one() {
+async fn contract_wrong_credential_is_said_to_be_one() {
     let refusal = format!(r#"{{"error":"invalid_client","error_description":"{SECRET} is wrong\nfor jackfield"}}"#);
     let both = Both::start(
         move |_| Answer::Keep(response("401 Unauthorized", "www-authenticate: Basic\r\n", refusal.clone())),

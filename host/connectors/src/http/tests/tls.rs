@@ -79,7 +79,7 @@ async fn start(acceptor: TlsAcceptor) -> (u16, Arc<AtomicUsize>, JoinSet<()>) {
 }
 
 #[tokio::test]
-async fn the_right_authority_works_and_connections_are_kept() {
+async fn contract_tls_the_right_authority_works_and_connections_are_kept() {
     let authority = Authority::new();
     for (protocols, version) in [
         (&[b"h2".as_slice(), b"http/1.1"][..], "HTTP/2.0"),

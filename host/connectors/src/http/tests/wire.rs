@@ -11,7 +11,7 @@ fn has(request: &str, name: &str, value: &str) {
 }
 
 #[tokio::test]
-async fn a_request_arrives_as_it_was_made() {
+async fn contract_works_a_request_arrives_as_it_was_made() {
     let server =
         Server::start(|_, _| Answer::Keep(response("201 Created", "X-Made: yes\r\nX-Made: twice\r\n", "{}"))).await;
     let link = plain(&server.base());

@@ -11,13 +11,18 @@ use jackfield_core::ports::connector::Connector;
 pub mod address;
 mod broker;
 mod dial;
+mod findings;
+pub mod folder;
 pub mod http;
 #[cfg(feature = "kafka")]
 pub mod kafka;
 pub mod nats;
 mod network;
 pub mod postgres;
+pub mod s3;
+mod seen;
 mod settings;
+pub mod smtp;
 mod tls;
 
 #[cfg(test)]
@@ -45,11 +50,14 @@ type Make = fn(&Surroundings) -> Arc<dyn Connector>;
 
 /// One line per kind of outside system. This is the whole list.
 const ALL: &[Make] = &[
+    |around| Arc::new(folder::FolderConnector::new(around)),
     |around| Arc::new(http::HttpConnector::new(&around.network)),
     #[cfg(feature = "kafka")]
     |around| Arc::new(kafka::KafkaConnector::new(&around.network)),
     |around| Arc::new(nats::NatsConnector::new(&around.network)),
     |around| Arc::new(postgres::PostgresConnector::new(&around.network)),
+    |around| Arc::new(s3::S3Connector::new(&around.network)),
+    |around| Arc::new(smtp::SmtpConnector::new(&around.network)),
 ];
 
 /// One connector of every kind.

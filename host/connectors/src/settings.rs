@@ -2,12 +2,17 @@
 //!
 //! Not here: what the settings of one kind mean.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use globset::{GlobBuilder, GlobMatcher};
 use jackfield_core::breaker;
-use jackfield_core::ports::connector::SettingProblem;
+use jackfield_core::ports::connector::{Secrets, SettingProblem};
 use jackfield_core::words::meant;
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value};
+
+use crate::tls;
 
 /// One table of settings being read.
 pub(crate) struct Reader<'a> {
@@ -33,6 +38,11 @@ impl<'a> Reader<'a> {
     /// Notes a problem with `key`.
     pub(crate) fn problem(&mut self, key: &str, problem: impl Into<String>) {
         self.problems.push(SettingProblem { key: format!("{}{key}", self.at), problem: problem.into() });
+    }
+
+    /// How many problems were noted.
+    pub(crate) fn problems(&self) -> usize {
+        self.problems.len()
     }
 
     /// The value of `key`, if there.
@@ -82,6 +92,45 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// A whole number within `range`; also as text, as a command line gives it.
+    pub(crate) fn whole(&mut self, key: &'static str, default: u16, range: RangeInclusive<u16>) -> u16 {
+        let Some(value) = self.value(key) else { return default };
+        let number = match value {
+            Value::Number(number) => number.as_u64(),
+            Value::String(text) => text.parse().ok(),
+            _ => None,
+        };
+        match number.and_then(|n| u16::try_from(n).ok()).filter(|n| range.contains(n)) {
+            Some(number) => number,
+            None => {
+                let (least, most) = range.into_inner();
+                self.problem(key, format!("is {value}, should be a whole number from {least} to {most}"));
+                default
+            }
+        }
+    }
+
+    /// Yes or no; also as text, as a command line gives it.
+    pub(crate) fn flag(&mut self, key: &'static str) -> Option<bool> {
+        match self.value(key)? {
+            Value::Bool(flag) => Some(*flag),
+            Value::String(text) if text == "true" || text == "false" => Some(text == "true"),
+            other => {
+                self.problem(key, format!("is {other}, should be true or false"));
+                None
+            }
+        }
+    }
+
+    /// PEM text of authorities under `ca`.
+    pub(crate) fn ca(&mut self) -> Option<String> {
+        let ca = self.text("ca").map(str::to_owned);
+        if let Some(Err(problem)) = ca.as_deref().map(tls::certificates) {
+            self.problem("ca", problem);
+        }
+        ca
+    }
+
     /// Reads the table `key`, if there, with `read`.
     pub(crate) fn table<T>(&mut self, key: &'static str, read: impl FnOnce(&mut Reader<'a>) -> Option<T>) -> Option<T> {
         match self.value(key)? {
@@ -111,6 +160,12 @@ impl<'a> Reader<'a> {
             }
         }
         pairs
+    }
+
+    /// The same for what is no connection, such as a trigger: the keys are this reader's alone.
+    pub(crate) fn finish_alone(mut self) -> Vec<SettingProblem> {
+        self.unknown();
+        self.problems
     }
 
     /// All problems, with the keys nobody asked for; or none.
@@ -163,4 +218,29 @@ fn duration(text: &str) -> Option<Duration> {
         _ => return None,
     };
     number.checked_mul(millis).map(Duration::from_millis)
+}
+
+/// The value of the secret `name`, fit to be sent in one line.
+///
+/// # Errors
+///
+/// It is not among `secrets`, it is empty, or it holds a line break or another control character.
+pub(crate) fn secret<'a>(secrets: &'a Secrets, name: &str) -> Result<&'a SecretString, SettingProblem> {
+    let problem = |problem: String| SettingProblem { key: "credential.secret".into(), problem };
+    let value = secrets.iter().find(|(known, _)| known == name).map(|(_, value)| value);
+    let value = value.ok_or_else(|| {
+        problem(format!("the secret `{name}` is not set; set it with `jackfield secrets set {name}`"))
+    })?;
+    let text = value.expose_secret();
+    if text.is_empty() || text.chars().any(char::is_control) {
+        return Err(problem(format!("the secret `{name}` is empty or holds a line break or control character")));
+    }
+    Ok(value)
+}
+
+/// A pattern in which `*` stays within a folder, and `**` does not.
+pub(crate) fn glob(text: &str) -> Result<GlobMatcher, String> {
+    let glob = GlobBuilder::new(text).literal_separator(true).build();
+    glob.map(|glob| glob.compile_matcher())
+        .map_err(|e| format!("`{text}` is no pattern ({}); write `*.csv`, `2026/*/*.xml` or `**`", e.kind()))
 }

@@ -7,8 +7,8 @@ use std::sync::{Arc, OnceLock};
 use jackfield_core::clock::Timestamp;
 use rustls::crypto::CryptoProvider;
 use rustls::{ClientConfig, RootCertStore};
-use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
 /// The protocols an http client offers, the one it prefers first.
 pub(crate) const HTTP: &[&[u8]] = &[b"h2", b"http/1.1"];
@@ -19,15 +19,62 @@ pub(crate) const HTTP: &[&[u8]] = &[b"h2", b"http/1.1"];
 ///
 /// `extra` is no list of certificates.
 pub(crate) fn client(extra: Option<&str>, protocols: &[&[u8]]) -> Result<Arc<ClientConfig>, String> {
+    configuration(extra, protocols, None)
+}
+
+/// The same, and shows `identity` to servers that ask for a certificate.
+///
+/// # Errors
+///
+/// `extra` is no list of certificates, or the identity's key is not that of its certificate.
+pub(crate) fn client_as(
+    extra: Option<&str>,
+    protocols: &[&[u8]],
+    identity: Identity,
+) -> Result<Arc<ClientConfig>, String> {
+    configuration(extra, protocols, Some(identity))
+}
+
+/// A certificate with its chain, and its key.
+pub(crate) struct Identity {
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+}
+
+impl Identity {
+    /// Reads both as PEM text.
+    ///
+    /// # Errors
+    ///
+    /// What cannot be read; never the key itself.
+    pub(crate) fn read(certificate: &str, key: &str) -> Result<Self, String> {
+        let chain = certificates(certificate)?;
+        let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).map_err(|_| {
+            "the key is no PEM text of a private key, `-----BEGIN PRIVATE KEY-----` and so on".to_owned()
+        })?;
+        Ok(Self { chain, key })
+    }
+}
+
+fn configuration(
+    extra: Option<&str>,
+    protocols: &[&[u8]],
+    identity: Option<Identity>,
+) -> Result<Arc<ClientConfig>, String> {
     let mut roots = system_roots().clone();
     for certificate in extra.map(certificates).transpose()?.unwrap_or_default() {
         roots.add(certificate).map_err(|e| format!("a certificate cannot be used as an authority: {e}"))?;
     }
-    let mut config = ClientConfig::builder_with_provider(provider())
+    let config = ClientConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
         .map_err(|e| e.to_string())?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
+        .with_root_certificates(roots);
+    let mut config = match identity {
+        None => config.with_no_client_auth(),
+        Some(Identity { chain, key }) => config
+            .with_client_auth_cert(chain, key)
+            .map_err(|e| format!("the certificate and the key cannot be used together: {e}"))?,
+    };
     config.alpn_protocols = protocols.iter().map(|p| p.to_vec()).collect();
     Ok(Arc::new(config))
 }

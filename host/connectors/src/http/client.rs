@@ -39,11 +39,11 @@ const IDLE_PER_HOST: usize = 16;
 
 /// See the module. Cheap to clone.
 #[derive(Clone, Debug)]
-pub(super) struct Client(Pool<Dialer, Full<Bytes>>);
+pub(crate) struct Client(Pool<Dialer, Full<Bytes>>);
 
 impl Client {
     /// A client that dials through `dialer`; nothing is connected yet.
-    pub(super) fn new(dialer: Dialer) -> Self {
+    pub(crate) fn new(dialer: Dialer) -> Self {
         let pool = Pool::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .timer(TokioTimer::new())
@@ -69,7 +69,7 @@ impl Client {
     /// # Errors
     ///
     /// `Denied` and `NotSent`: no byte of the request was written. `Broken`: one may have been.
-    pub(super) async fn exchange(
+    pub(crate) async fn exchange(
         &self,
         mut request: Request<Full<Bytes>>,
         deadline: Instant,
@@ -125,17 +125,17 @@ fn find<'a, E: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a 
 
 /// Makes connections for the pool.
 #[derive(Clone)]
-pub(super) struct Dialer {
-    pub(super) network: Network,
-    pub(super) origin: Origin,
-    pub(super) tls: Arc<rustls::ClientConfig>,
+pub(crate) struct Dialer {
+    pub(crate) network: Network,
+    pub(crate) origin: Origin,
+    pub(crate) tls: Arc<rustls::ClientConfig>,
     /// For resolving, connecting and shaking hands together.
-    pub(super) timeout: Duration,
+    pub(crate) timeout: Duration,
 }
 
 impl Dialer {
     /// Connects to a host, with TLS if `secure`.
-    pub(super) async fn dial(&self, host: &str, port: u16, secure: bool) -> Result<Stream, DialError> {
+    pub(crate) async fn dial(&self, host: &str, port: u16, secure: bool) -> Result<Stream, DialError> {
         let dialing = async {
             let addresses = self.network.addresses(host, port, self.origin).await?;
             let tcp = self.network.connect(host, &addresses).await?;
@@ -147,7 +147,8 @@ impl Dialer {
         })
     }
 
-    async fn shake_hands(&self, host: &str, port: u16, tcp: TcpStream) -> Result<Stream, DialError> {
+    /// Agrees on TLS with `host` on a connection that is made: the certificate has to be for that name.
+    pub(crate) async fn shake_hands(&self, host: &str, port: u16, tcp: TcpStream) -> Result<Stream, DialError> {
         let bare = host.trim_start_matches('[').trim_end_matches(']');
         let name = ServerName::try_from(bare.to_owned())
             .map_err(|_| DialError::Failed(format!("`{host}` cannot be the name on a certificate")))?;
@@ -172,7 +173,7 @@ fn explained(error: &io::Error) -> String {
         Some(Tls::InvalidCertificate(NotValidForName | NotValidForNameContext { .. })) => {
             "its certificate is for another name".into()
         }
-        Some(Tls::InvalidMessage(_)) => "what it speaks there is not TLS; is the scheme `http`?".into(),
+        Some(Tls::InvalidMessage(_)) => "what it speaks there is not TLS; is it to be called without?".into(),
         _ => error.to_string(),
     }
 }
@@ -198,9 +199,19 @@ impl tower::Service<Uri> for Dialer {
 }
 
 /// A connection, with or without TLS.
-pub(super) enum Stream {
+pub(crate) enum Stream {
     Plain(TcpStream),
     Tls(Box<TlsStream<TcpStream>>),
+}
+
+impl Stream {
+    /// Which of our addresses it is connected from.
+    pub(crate) fn local_address(&self) -> Option<std::net::SocketAddr> {
+        match self {
+            Self::Plain(stream) => stream.local_addr().ok(),
+            Self::Tls(stream) => stream.get_ref().0.local_addr().ok(),
+        }
+    }
 }
 
 impl Connection for Stream {

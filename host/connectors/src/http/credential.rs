@@ -4,6 +4,7 @@
 //! for the libraries below.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -16,8 +17,10 @@ use url::Url;
 
 use super::client::Client;
 use super::headers;
+use super::settings::Settings;
 use super::token::{Endpoint, OAuth2Setting, Tokens};
 use crate::settings::Reader;
+use crate::tls;
 
 /// As in the settings: secrets by name.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -202,4 +205,23 @@ impl Credential {
             url.query_pairs_mut().extend_pairs(kept);
         }
     }
+}
+
+/// TLS towards the connection's own server, with the connection's certificate if it has one.
+///
+/// # Errors
+///
+/// A secret is missing, or what is given cannot be used.
+pub(super) fn own_tls(settings: &Settings, secrets: &Secrets) -> Result<Arc<rustls::ClientConfig>, SettingProblem> {
+    let problem = |key: &str, problem: String| SettingProblem { key: key.into(), problem };
+    let Some(certificate) = &settings.certificate else {
+        return tls::client(settings.ca.as_deref(), tls::HTTP).map_err(|text| problem("ca", text));
+    };
+    let name = &certificate.key;
+    let key = secrets.iter().find(|(known, _)| known == name).map(|(_, value)| value).ok_or_else(|| {
+        problem("tls.key", format!("the secret `{name}` is not set; set it with `jackfield secrets set {name}`"))
+    })?;
+    let identity = tls::Identity::read(&certificate.pem, key.expose_secret());
+    let identity = identity.map_err(|text| problem("tls.key", format!("secret `{name}`: {text}")))?;
+    tls::client_as(settings.ca.as_deref(), tls::HTTP, identity).map_err(|text| problem("tls", text))
 }

@@ -22,7 +22,7 @@ use tokio::time::Instant;
 use url::Url;
 
 mod body;
-mod client;
+pub(crate) mod client;
 mod credential;
 mod headers;
 mod redirect;
@@ -35,7 +35,7 @@ mod tests;
 
 use self::body::{BodyError, Coding, Deadlines};
 use self::client::{Client, Dialer};
-use self::credential::Credential;
+use self::credential::{Credential, own_tls};
 use self::settings::Settings;
 use self::token::Token;
 use crate::address::{self, Origin};
@@ -61,12 +61,12 @@ impl HttpConnector {
     }
 
     fn link(&self, settings: Settings, secrets: &Secrets) -> Result<Link, SettingProblem> {
-        let tls = tls::client(settings.ca.as_deref(), tls::HTTP)
-            .map_err(|problem| SettingProblem { key: "ca".into(), problem })?;
-        let plain_tls = match settings.ca {
-            None => Arc::clone(&tls),
-            // Who answers with a redirect does not choose that the operator's own authority vouches.
-            Some(_) => tls::client(None, tls::HTTP).map_err(|problem| SettingProblem { key: "ca".into(), problem })?,
+        let tls = own_tls(&settings, secrets)?;
+        let plain_tls = match (&settings.ca, &settings.certificate) {
+            (None, None) => Arc::clone(&tls),
+            // Who answers with a redirect does not choose that the operator's own authority vouches, or to whom the
+            // connection's certificate is shown.
+            _ => tls::client(None, tls::HTTP).map_err(|problem| SettingProblem { key: "ca".into(), problem })?,
         };
         let dialer =
             |origin, tls| Dialer { network: self.network.clone(), origin, tls, timeout: settings.connect_timeout };
@@ -117,7 +117,11 @@ impl Connector for HttpConnector {
     }
 
     fn secrets(&self, settings: &Map<String, Value>) -> Vec<String> {
-        Settings::read(settings).ok().and_then(|s| s.credential.secret().map(str::to_owned)).into_iter().collect()
+        let Ok(settings) = Settings::read(settings) else { return Vec::new() };
+        let mut names: Vec<String> = settings.credential.secret().map(str::to_owned).into_iter().collect();
+        names.extend(settings.certificate.map(|certificate| certificate.key));
+        names.dedup();
+        names
     }
 
     fn open(&self, settings: &Map<String, Value>, secrets: &Secrets) -> Result<Opened, Vec<SettingProblem>> {

@@ -35,8 +35,33 @@ pub(super) struct Settings {
     pub(super) keyed: bool,
     /// More authorities to trust, PEM text.
     pub(super) ca: Option<String>,
+    /// Shown to a server that asks for a certificate.
+    pub(super) certificate: Option<Certificate>,
     /// The harmless request that proves the credential in a connection test.
     pub(super) test: Option<TestRequest>,
+}
+
+/// A client's certificate; its key is the secret of that name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Certificate {
+    /// PEM text, with its chain.
+    pub(super) pem: String,
+    pub(super) key: String,
+}
+
+impl Certificate {
+    fn read(reader: &mut Reader<'_>) -> Option<Self> {
+        let pem =
+            reader.required("certificate", "PEM text, `-----BEGIN CERTIFICATE-----` and so on").map(str::to_owned);
+        if let Some(Err(problem)) = pem.as_deref().map(tls::certificates) {
+            reader.problem("certificate", problem);
+        }
+        let key = reader.required("key", "`partner-key`, the name of a secret").map(str::to_owned);
+        if key.as_ref().is_some_and(|key| key.contains("-----")) {
+            reader.problem("key", "is a key itself; put it into a secret, and write the secret's name");
+        }
+        Some(Self { pem: pem?, key: key? })
+    }
 }
 
 /// `GET /user`: a request that changes nothing.
@@ -91,9 +116,10 @@ impl Settings {
                 false
             }
         };
-        let ca = reader.text("ca").map(str::to_owned);
-        if let Some(Err(problem)) = ca.as_deref().map(tls::certificates) {
-            reader.problem("ca", problem);
+        let ca = reader.ca();
+        let certificate = reader.table("tls", Certificate::read);
+        if certificate.is_some() && base.as_ref().is_some_and(|base| base.scheme() != "https") {
+            reader.problem("tls", "is of no use without TLS: write `base_url` with https");
         }
         let test = match reader.text("test").map(TestRequest::read).transpose() {
             Ok(test) => test,
@@ -105,7 +131,7 @@ impl Settings {
         let problems = reader.finish();
         match base {
             Some(base) if problems.is_empty() => {
-                Ok(Self { base, credential, headers, timeout, connect_timeout, keyed, ca, test })
+                Ok(Self { base, credential, headers, timeout, connect_timeout, keyed, ca, certificate, test })
             }
             _ => Err(problems),
         }

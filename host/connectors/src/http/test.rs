@@ -4,36 +4,21 @@
 
 use std::time::Duration;
 
-use jackfield_core::clock::{Clock, SystemClock, Timestamp};
-use jackfield_core::ports::connector::{Finding, Secrets, SettingProblem};
+use jackfield_core::ports::connector::{Finding, Secrets};
 use jackfield_core::ports::http::{Http, HttpFailure, HttpRequest};
 use serde_json::{Map, Value};
 use tokio::time::{Instant, timeout};
 use url::Url;
 
 use super::client::{Dialer, Stream};
-use super::credential::Credential;
+use super::credential::{Credential, own_tls};
 use super::settings::{Settings, TestRequest};
 use super::token::Tokens;
 use super::{HttpConnector, Link, port};
 use crate::address::Origin;
-use crate::tls;
+use crate::findings::{self, as_finding, bad, good};
 
-/// Certificates that end sooner are reported as a problem.
-const WARN_DAYS: i64 = 14;
 const LARGEST_ANSWER: u64 = 1024 * 1024;
-
-fn good(what: &str, detail: impl Into<String>) -> Finding {
-    Finding { ok: true, what: what.into(), detail: detail.into() }
-}
-
-fn bad(what: &str, detail: impl Into<String>) -> Finding {
-    Finding { ok: false, what: what.into(), detail: detail.into() }
-}
-
-fn as_finding(problem: &SettingProblem) -> Finding {
-    bad("settings", problem.to_string())
-}
 
 /// Looks, for at most `limit`.
 pub(super) async fn test(
@@ -51,7 +36,7 @@ pub(super) async fn test(
         Err(problem) => return vec![as_finding(&problem)],
     };
     let mut findings = Vec::new();
-    if timeout(limit, look(connector, &settings, &link, limit, &mut findings)).await.is_err() {
+    if timeout(limit, look(connector, &settings, (secrets, &link), limit, &mut findings)).await.is_err() {
         findings.push(bad("time", format!("the test was not finished within {}s", limit.as_secs_f32())));
     }
     findings
@@ -60,7 +45,7 @@ pub(super) async fn test(
 async fn look(
     connector: &HttpConnector,
     settings: &Settings,
-    link: &Link,
+    (secrets, link): (&Secrets, &Link),
     limit: Duration,
     findings: &mut Vec<Finding>,
 ) {
@@ -74,9 +59,9 @@ async fn look(
         Err(e) => return findings.push(bad("address", e.to_string())),
     }
 
-    let tls = match tls::client(settings.ca.as_deref(), tls::HTTP) {
+    let tls = match own_tls(settings, secrets) {
         Ok(tls) => tls,
-        Err(problem) => return findings.push(bad("ca", problem)),
+        Err(problem) => return findings.push(as_finding(&problem)),
     };
     let network = connector.network.clone();
     let dialer = Dialer { network, origin: Origin::Operator, tls, timeout: settings.connect_timeout };
@@ -121,25 +106,7 @@ async fn token(tokens: &Tokens, deadline: Instant) -> Finding {
 /// What a certificate says about its end; none without TLS.
 fn certificate(stream: &Stream) -> Option<Finding> {
     let Stream::Tls(stream) = stream else { return None };
-    let session = stream.get_ref().1;
-    let version = match session.protocol_version() {
-        Some(rustls::ProtocolVersion::TLSv1_2) => "TLS 1.2",
-        _ => "TLS 1.3",
-    };
-    let ends = session.peer_certificates().and_then(|chain| tls::not_after(chain.first()?));
-    let Some(ends) = ends else { return Some(good("tls", version)) };
-    let days = ends.since(SystemClock.now()).as_secs() / 86_400;
-    let day = day(ends);
-    let days = i64::try_from(days).unwrap_or(i64::MAX);
-    Some(if days < WARN_DAYS {
-        bad("tls", format!("{version}, but the certificate ends in {days} days, on {day}; renew it"))
-    } else {
-        good("tls", format!("{version}, certificate valid {days} days, until {day}"))
-    })
-}
-
-fn day(moment: Timestamp) -> String {
-    moment.to_string().chars().take(10).collect()
+    Some(findings::certificate(stream.get_ref().1))
 }
 
 /// Whether the other side takes the credential, if the settings say how to ask.

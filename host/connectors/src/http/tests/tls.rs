@@ -155,3 +155,80 @@ async fn a_test_counts_a_certificates_days() {
     let tls = found.iter().find(|f| f.what == "tls").unwrap();
     assert!(tls.ok && tls.detail.contains("TLS 1.3") && tls.detail.contains("2090-01-01"), "{tls:?}");
 }
+
+/// A server's configuration with a certificate of 127.0.0.1 that takes only clients for whom `clients` vouches.
+fn demanding(ours: &Authority, clients: &Authority) -> TlsAcceptor {
+    let mut params = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
+    params.not_after = rcgen::date_time_ymd(FAR.0, FAR.1, FAR.2);
+    let key = KeyPair::generate().unwrap();
+    let certificate = params.signed_by(&key, &ours.issuer).unwrap().der().clone();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(crate::tls::certificates(&clients.pem).unwrap().remove(0)).unwrap();
+    let verifier = rustls::server::WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider));
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_client_cert_verifier(verifier.build().unwrap())
+        .with_single_cert(vec![certificate], PrivateKeyDer::try_from(key.serialize_der()).unwrap())
+        .unwrap();
+    TlsAcceptor::from(Arc::new(config))
+}
+
+/// A client's certificate and its key, as PEM.
+fn client(authority: &Authority) -> (String, String) {
+    let mut params = CertificateParams::new(vec!["client.test".to_owned()]).unwrap();
+    params.extended_key_usages = vec![rcgen::ExtendedKeyUsagePurpose::ClientAuth];
+    let key = KeyPair::generate().unwrap();
+    (params.signed_by(&key, &authority.issuer).unwrap().pem(), key.serialize_pem())
+}
+
+#[tokio::test]
+async fn a_client_certificate_is_shown_to_the_connections_own_server() {
+    let (ours, clients, strangers) = (Authority::new(), Authority::new(), Authority::new());
+    let (port, _, _tasks) = start(demanding(&ours, &clients)).await;
+    let base = format!("https://127.0.0.1:{port}");
+    let settings =
+        |pem: &str| json!({ "base_url": base, "ca": ours.pem, "tls": { "certificate": pem, "key": "partner-key" } });
+    let (pem, key) = client(&clients);
+    let link = opened(&Network::default(), &settings(&pem), &[("partner-key", &key)]);
+    assert_eq!(send(&link, get(&format!("{base}/"))).await.unwrap().status, 200);
+    let connector = HttpConnector::new(&Network::default());
+    assert_eq!(connector.secrets(settings(&pem).as_object().unwrap()), ["partner-key"]);
+    let found = connector.test(settings(&pem).as_object().unwrap(), &secrets(&[("partner-key", &key)]), SOON).await;
+    assert!(found.iter().all(|finding| finding.ok), "{found:?}");
+
+    // None, or one that somebody else vouches for.
+    let bare = opened(&Network::default(), &json!({ "base_url": base, "ca": ours.pem }), &[]);
+    assert!(send(&bare, get(&format!("{base}/"))).await.is_err());
+    let (other, other_key) = client(&strangers);
+    let stranger = opened(&Network::default(), &settings(&other), &[("partner-key", &other_key)]);
+    assert!(send(&stranger, get(&format!("{base}/"))).await.is_err());
+}
+
+#[test]
+fn a_certificate_and_a_key_that_do_not_fit_are_told() {
+    let authority = Authority::new();
+    let ((pem, key), (_, other)) = (client(&authority), client(&authority));
+    let settings =
+        |pem: &str, key: &str| json!({ "base_url": "https://a.test", "tls": { "certificate": pem, "key": key } });
+    let open = |settings: &Value, given: &[(&str, &str)]| {
+        let opened = HttpConnector::new(&Network::default()).open(settings.as_object().unwrap(), &secrets(given));
+        opened.err().map(|problems| problems[0].to_string()).unwrap_or_default()
+    };
+    let good = settings(&pem, "k");
+    assert_eq!(open(&good, &[("k", &key)]), "");
+    assert!(open(&good, &[]).contains("secrets set k"));
+    let told = open(&good, &[("k", "no key")]);
+    assert!(told.starts_with("tls.key") && told.contains("secret `k`"), "{told}");
+    let told = open(&good, &[("k", &other)]);
+    assert!(told.starts_with("tls") && told.contains("together"), "{told}");
+    let found = problems(&settings("nonsense", &key));
+    let shown: Vec<&str> = found.iter().map(|problem| problem.key.as_str()).collect();
+    assert_eq!(shown, ["tls.certificate", "tls.key"], "{found:?}");
+    assert!(!found[1].problem.contains("BEGIN"));
+    let plain = json!({ "base_url": "http://a.test", "tls": { "certificate": pem, "key": "k" } });
+    assert!(problems(&plain)[0].problem.contains("https"), "{:?}", problems(&plain));
+    let half = problems(&json!({ "base_url": "https://a.test", "tls": { "key": "k" } }));
+    assert!(half.len() == 1 && half[0].key == "tls.certificate", "{half:?}");
+}

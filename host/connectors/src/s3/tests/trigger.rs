@@ -111,7 +111,6 @@ async fn more_objects_than_a_page_are_all_heard_also_when_it_is_killed() {
     sink.until_distinct(OBJECTS).await;
     some_looks().await;
     running.stop().await.unwrap();
-    running.stop().await.unwrap();
     // The batch that it died over is read once more, and has the same ids; the rest is not.
     assert!(sink.count() <= OBJECTS + 1 + 200, "{}", sink.count());
 }

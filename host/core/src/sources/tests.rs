@@ -37,14 +37,20 @@ struct Script {
     cursors: Mutex<Vec<Option<String>>>,
 }
 
+impl Script {
+    fn next(&self) -> Option<Act> {
+        let mut acts = locked(&self.acts);
+        (!acts.is_empty()).then(|| acts.remove(0))
+    }
+}
+
 #[async_trait]
 impl Source for Script {
     async fn run(&self, cx: SourceContext) -> Result<(), SourceError> {
         self.runs.fetch_add(1, Ordering::SeqCst);
         let cursor = cx.sink.cursor().await?;
         locked(&self.cursors).push(cursor);
-        let act = (!locked(&self.acts).is_empty()).then(|| locked(&self.acts).remove(0));
-        match act {
+        match self.next() {
             Some(Act::Fail) => return Err(SourceError::Lost("the line is down".into())),
             Some(Act::Hear(messages, cursor)) => {
                 cx.sink.listening();

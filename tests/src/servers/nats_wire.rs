@@ -13,7 +13,6 @@ use tokio::net::TcpStream;
 use super::server::{PASSWORD, USER};
 
 const PATIENCE: Duration = Duration::from_secs(5);
-const INBOX: &str = "_INBOX.tests";
 
 /// Sends `data` to a subject, and gives the data of the first answer.
 pub(super) async fn request(address: SocketAddr, subject: &str, data: &[u8]) -> io::Result<Vec<u8>> {
@@ -23,7 +22,9 @@ pub(super) async fn request(address: SocketAddr, subject: &str, data: &[u8]) -> 
             "verbose": false, "pedantic": false, "headers": true, "no_responders": true,
             "user": USER, "pass": PASSWORD, "name": "jackfield-tests", "lang": "rust", "version": "1",
         });
-        let begin = format!("CONNECT {who}\r\nSUB {INBOX} 1\r\nPUB {subject} {INBOX} {}\r\n", data.len());
+        // Its own: requests of other tests are answered at the same time.
+        let inbox = format!("_INBOX.tests.{}", stream.get_ref().local_addr()?.port());
+        let begin = format!("CONNECT {who}\r\nSUB {inbox} 1\r\nPUB {subject} {inbox} {}\r\n", data.len());
         stream.write_all(begin.as_bytes()).await?;
         stream.write_all(data).await?;
         stream.write_all(b"\r\n").await?;

@@ -258,6 +258,11 @@ impl Heard {
         *self.down.borrow()
     }
 
+    /// Whether no broker will let us in, whatever time there is.
+    pub(super) fn is_hopeless(&self) -> bool {
+        matches!(*self.trouble.borrow(), Some(Trouble::Login | Trouble::Tls(_)))
+    }
+
     /// Returns when it is clear that no broker will let us in, whatever time there is.
     pub(super) async fn hopeless(&self) {
         let mut trouble = self.trouble.subscribe();

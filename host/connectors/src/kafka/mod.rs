@@ -20,6 +20,7 @@ mod publish;
 mod settings;
 mod source;
 mod test;
+mod waiting;
 
 #[cfg(test)]
 mod tests;

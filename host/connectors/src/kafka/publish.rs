@@ -198,7 +198,8 @@ impl Producing {
 
     fn is_usable(&self) -> bool {
         let fatal = self.producer.as_ref().is_none_or(|producer| producer.client().fatal_error().is_some());
-        !fatal && !self.refused.is_cancelled()
+        // Who was turned away once may be let in now: with a client that has not been told so.
+        !fatal && !self.refused.is_cancelled() && !self.heard.is_hopeless()
     }
 
     /// Asks the cluster something; the answer, unless it becomes clear that there will be none.

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::{FutureExt, StreamExt};
-use jackfield_core::ports::source::{Heard as HeardEvent, SinkError, Source, SourceContext, SourceError};
+use jackfield_core::ports::source::{SinkError, Source, SourceContext, SourceError};
 use rdkafka::consumer::{CommitMode, Consumer, MessageStream, StreamConsumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Message};
@@ -24,6 +24,7 @@ use super::event;
 use super::group::{Member, Partition, Watching};
 use super::place::{self, Topics};
 use super::settings::Listening;
+use super::waiting::{Taken, Waiting};
 use crate::broker;
 
 /// A member that does not poll for so long is taken for dead.
@@ -139,44 +140,6 @@ impl TopicSource {
 async fn poll_only(consumer: &StreamConsumer<Watching>) {
     let mut records = consumer.stream();
     while records.next().await.is_some() {}
-}
-
-/// A record that was taken up.
-struct Taken {
-    partition: Partition,
-    offset: i64,
-    /// Since when its partition was ours.
-    since: u64,
-    /// None if it is too large to be an event.
-    event: Option<HeardEvent>,
-}
-
-/// Records that are not with the sink yet.
-#[derive(Default)]
-struct Waiting {
-    taken: Vec<Taken>,
-    bytes: usize,
-    /// When the first and the last of them came.
-    came: Option<(Instant, Instant)>,
-}
-
-impl Waiting {
-    fn is_full(&self) -> bool {
-        self.taken.len() >= broker::BATCH || self.bytes >= broker::BATCH_BYTES
-    }
-
-    /// When they are to be handed over; none if there is nothing.
-    fn due(&self) -> Option<Instant> {
-        let (first, last) = self.came?;
-        Some(if self.is_full() { first } else { (first + broker::GATHER).min(last + broker::PAUSE) })
-    }
-
-    fn add(&mut self, taken: Taken) {
-        self.bytes += taken.event.as_ref().map_or(0, |heard| heard.event.data.len());
-        self.taken.push(taken);
-        let now = Instant::now();
-        self.came = Some((self.came.map_or(now, |(first, _)| first), now));
-    }
 }
 
 /// Up to where partitions will be accepted.

@@ -191,7 +191,8 @@ async fn p1_threat_084_files_are_heard_once_over_kills() {
     host.api().set_connection(ENVIRONMENT, "far", "folder", settings).await;
     let more = "pattern = \"*.json\", every = \"200ms\", ready = \"rename\", then = \"delete\"";
     probe::deploy(&host, &manifest("folder", "file", more)).await;
-    let publish = async |(folder, outside): &(std::path::PathBuf, std::path::PathBuf), numbers: std::ops::Range<usize>| {
+    let publish = async |(folder, outside): &(std::path::PathBuf, std::path::PathBuf),
+                         numbers: std::ops::Range<usize>| {
         for number in numbers {
             let written = outside.join(format!("{number:05}"));
             std::fs::write(&written, message(number)).unwrap();
@@ -228,12 +229,8 @@ async fn a_full_queue_leaves_messages_with_the_broker() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_trigger_that_cannot_listen_says_why() {
     let host = Host::start().await;
-    let refused = host.api().try_deploy(
-        ENVIRONMENT,
-        &manifest("nats", "kafka", "").text(),
-        &[("probe", &probe::wasm())],
-    );
-    let told = refused.await.told();
+    let wrong = manifest("nats", "kafka", "").text();
+    let told = host.api().try_deploy(ENVIRONMENT, &wrong, &[("probe", &probe::wasm())]).await.told();
     assert!(told.contains("write `kind = \"nats\"`"), "{told}");
     let settings = json!({ "servers": ["nats://127.0.0.1:1"] });
     host.api().set_connection(ENVIRONMENT, "far", "nats", settings).await;

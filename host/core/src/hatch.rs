@@ -14,11 +14,11 @@ mod http;
 mod kv;
 mod messaging;
 mod outward;
+#[cfg(test)]
+mod outward_tests;
 mod sql;
 #[cfg(any(test, feature = "test-support"))]
 pub mod testing;
-#[cfg(test)]
-mod outward_tests;
 #[cfg(test)]
 mod tests;
 

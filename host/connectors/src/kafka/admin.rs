@@ -41,9 +41,8 @@ pub(super) struct NoAnswer {
 pub(super) fn cluster<C: ClientContext>(client: &Client<C>, limit: Duration) -> Result<ClusterInfo, NoAnswer> {
     let mut found: *const raw::rd_kafka_metadata = std::ptr::null();
     // SAFETY: the client lives as long as its borrow; no topic is asked about but those it knows.
-    let code = unsafe {
-        raw::rd_kafka_metadata(client.native_ptr(), 0, std::ptr::null_mut(), &mut found, millis(limit))
-    };
+    let code =
+        unsafe { raw::rd_kafka_metadata(client.native_ptr(), 0, std::ptr::null_mut(), &mut found, millis(limit)) };
     let code: RDKafkaErrorCode = code.into();
     if code != RDKafkaErrorCode::NoError || found.is_null() {
         return Err(NoAnswer { code, text: code.to_string() });
@@ -143,12 +142,8 @@ impl Asked {
             let options = raw::rd_kafka_AdminOptions_new(client, what);
             let queue = raw::rd_kafka_queue_new(client);
             let asked = Self { client, options, queue };
-            let code = raw::rd_kafka_AdminOptions_set_request_timeout(
-                options,
-                millis(limit),
-                said.as_mut_ptr(),
-                said.len(),
-            );
+            let code =
+                raw::rd_kafka_AdminOptions_set_request_timeout(options, millis(limit), said.as_mut_ptr(), said.len());
             (asked, code.into())
         };
         if code == RDKafkaErrorCode::NoError {

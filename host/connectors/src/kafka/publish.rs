@@ -256,12 +256,10 @@ impl Producing {
                 Err((error, _)) => Err(undelivered(&error, Persisted::No)),
             });
         }
-        let reports = reports.into_iter().map(async |report| {
-            match timeout_at(deadline, report?).await {
-                Ok(Ok(report)) => report,
-                Ok(Err(_)) => Err(broken("the client was closed before the broker confirmed", false)),
-                Err(_) => Err(broken("no confirmation came in time", true)),
-            }
+        let reports = reports.into_iter().map(async |report| match timeout_at(deadline, report?).await {
+            Ok(Ok(report)) => report,
+            Ok(Err(_)) => Err(broken("the client was closed before the broker confirmed", false)),
+            Err(_) => Err(broken("no confirmation came in time", true)),
         });
         let published = tokio::select! {
             reports = join_all(reports) => broker::together(reports),

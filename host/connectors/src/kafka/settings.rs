@@ -89,7 +89,10 @@ impl Settings {
             }
         };
         if !tls && credential.as_ref().is_some_and(|credential| credential.mechanism == "PLAIN") {
-            reader.problem("tls", "is `off`, and `plain` would send the password for everybody to read; use scram, or TLS");
+            reader.problem(
+                "tls",
+                "is `off`, and `plain` would send the password for everybody to read; use scram, or TLS",
+            );
         }
         let ca = broker::ca(&mut reader);
         let timeout = reader.duration("timeout", TIMEOUT, LONGEST_TIMEOUT);

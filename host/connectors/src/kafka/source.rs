@@ -355,9 +355,10 @@ impl Taking<'_> {
         if pause == self.paused {
             return Ok(());
         }
-        let paused = self.consumer.assignment().and_then(|all| {
-            if pause { self.consumer.pause(&all) } else { self.consumer.resume(&all) }
-        });
+        let paused = self
+            .consumer
+            .assignment()
+            .and_then(|all| if pause { self.consumer.pause(&all) } else { self.consumer.resume(&all) });
         paused.map_err(|e| SourceError::Lost(e.to_string()))?;
         self.paused = pause;
         Ok(())

@@ -48,10 +48,13 @@ async fn look(cluster: Cluster, limit: Duration, findings: &mut Vec<Finding>) {
     let (secret, deadline) = (cluster.secret.clone(), Instant::now() + limit);
     match Link::new(cluster).cluster(deadline).await {
         Ok((id, brokers)) => {
-            findings.push(good("credential", match secret {
-                Some(secret) => format!("accepted (secret {})", secret.name),
-                None => "none is set, and the brokers ask for none".into(),
-            }));
+            findings.push(good(
+                "credential",
+                match secret {
+                    Some(secret) => format!("accepted (secret {})", secret.name),
+                    None => "none is set, and the brokers ask for none".into(),
+                },
+            ));
             findings.push(good("cluster", format!("{id}, brokers {}", brokers.join(", "))));
         }
         Err(failure) => findings.push(bad("credential", failure.to_string())),
@@ -96,7 +99,9 @@ async fn reach(cluster: &Cluster, broker: &Broker, findings: &mut Vec<Finding>) 
             Err(_) => bad("tls", format!("`{host}` is no name a certificate can hold")),
             Ok(name) => match timeout(limit, TlsConnector::from(Arc::clone(&config)).connect(name, stream)).await {
                 Ok(Ok(stream)) => certificate(stream.get_ref().1.peer_certificates()),
-                Ok(Err(e)) => bad("tls", format!("{e}; set `ca`, or write the broker's name as its certificate has it")),
+                Ok(Err(e)) => {
+                    bad("tls", format!("{e}; set `ca`, or write the broker's name as its certificate has it"))
+                }
                 Err(_) => bad("tls", "the broker did not agree on TLS in time"),
             },
         },

@@ -138,7 +138,8 @@ impl Messaging for Link {
             MessagingCall::Publish(_) => self.sent(&session, ready, deadline).await.map(|()| None),
             MessagingCall::Request { timeout_ms, .. } => {
                 let deadline = deadline.min(began + Duration::from_millis((*timeout_ms).into()));
-                let message = ready.into_iter().next().ok_or_else(|| Failure::Invalid("there is no question".into()))?;
+                let message =
+                    ready.into_iter().next().ok_or_else(|| Failure::Invalid("there is no question".into()))?;
                 let subject = message.subject.clone();
                 let reply = ask(&session, message, deadline).await.map_err(|failure| match failure {
                     Failure::Refused { code, .. } if code == NO_RESPONDERS => {
@@ -170,7 +171,9 @@ impl Ready {
             own_id |= name.eq_ignore_ascii_case(ID);
             // The others tell the server what to do: `Nats-Rollup` empties a stream.
             if name.to_ascii_lowercase().starts_with("nats-") && !name.eq_ignore_ascii_case(ID) {
-                return Err(Failure::Invalid(format!("the header `{name}` is the server's own; only `{ID}` can be set")));
+                return Err(Failure::Invalid(format!(
+                    "the header `{name}` is the server's own; only `{ID}` can be set"
+                )));
             }
             headers.append(if name.eq_ignore_ascii_case(ID) { ID } else { name.as_str() }, value.as_str());
         }
@@ -293,7 +296,9 @@ fn acknowledged(subject: &str, answer: &[u8]) -> Result<(), Failure> {
             })
         }
         // Somebody answered who is no stream: it was delivered, and stored by nobody we know of.
-        _ => Err(broken(format!("what answered on `{subject}` is no stream; set `jetstream = false` if none is meant"))),
+        _ => {
+            Err(broken(format!("what answered on `{subject}` is no stream; set `jetstream = false` if none is meant")))
+        }
     }
 }
 

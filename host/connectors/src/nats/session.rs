@@ -75,10 +75,9 @@ impl Credential {
     pub(super) fn open(setting: &CredentialSetting, secrets: &Secrets) -> Result<Self, SettingProblem> {
         let secret = setting.secret().map(|name| Opened::of(name, secrets)).transpose()?;
         let credential = Self { setting: setting.clone(), secret };
-        credential.apply(ConnectOptions::new()).map_err(|problem| SettingProblem {
-            key: "credential.secret".into(),
-            problem,
-        })?;
+        credential
+            .apply(ConnectOptions::new())
+            .map_err(|problem| SettingProblem { key: "credential.secret".into(), problem })?;
         Ok(credential)
     }
 
@@ -92,7 +91,9 @@ impl Credential {
             CredentialSetting::Nkey { .. } => {
                 // The library would find out only when it logs in, and print what it was given.
                 if !value.trim().starts_with('S') || value.trim().len() != 58 {
-                    return Err(format!("the secret `{name}` is no nkey seed: 58 letters and digits, `SU…` for a user"));
+                    return Err(format!(
+                        "the secret `{name}` is no nkey seed: 58 letters and digits, `SU…` for a user"
+                    ));
                 }
                 options.nkey(value.trim().to_owned())
             }
@@ -110,7 +111,10 @@ impl Credential {
     /// What to look at when the server says no.
     fn blame(&self) -> String {
         match &self.secret {
-            Some(secret) => format!("it does not accept the connection's credential: check `credential` and the secret `{}`", secret.name),
+            Some(secret) => format!(
+                "it does not accept the connection's credential: check `credential` and the secret `{}`",
+                secret.name
+            ),
             None => "it wants a credential: set `credential`".into(),
         }
     }
@@ -247,7 +251,9 @@ impl Dialer {
                 ConnectErrorKind::AuthorizationViolation | ConnectErrorKind::Authentication => {
                     NoSession::Login(format!("`{host}:{port}` does not let us in: {}", self.credential.blame()))
                 }
-                _ => NoSession::Failed(verified.explain(&format!("cannot connect to `{host}:{port}`: {}", causes(&error)))),
+                _ => NoSession::Failed(
+                    verified.explain(&format!("cannot connect to `{host}:{port}`: {}", causes(&error))),
+                ),
             }),
             Err(_) => Err(late()),
         }

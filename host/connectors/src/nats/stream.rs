@@ -93,11 +93,7 @@ impl StreamSource {
     }
 
     /// The durable consumer, made or brought up to date; and what its stream is called in events.
-    async fn consumer(
-        &self,
-        session: &Session,
-        cx: &SourceContext,
-    ) -> Result<(Consumer<Config>, String), SourceError> {
+    async fn consumer(&self, session: &Session, cx: &SourceContext) -> Result<(Consumer<Config>, String), SourceError> {
         let context = ContextBuilder::new().timeout(PATIENCE).build(session.client.clone());
         let refused = |what: &str, error: &(dyn std::error::Error + 'static)| {
             let said = session.refusals.last().map(|said| format!(" (the server says: {said})")).unwrap_or_default();

@@ -360,7 +360,8 @@ async fn threat_016_what_is_too_large_is_not_sent() {
     let large = Message { data: ByteBuf::from(vec![0; 11]), ..message("orders.new") };
     let answer = publish(&hatch, vec![message("orders.new"), large]).await;
     assert!(matches!(&answer, Err(MessagingError::TooLarge(text)) if text.contains("message 2")), "{answer:?}");
-    let object = Object { name: "out/a".into(), content_type: None, metadata: vec![], data: ByteBuf::from(vec![0; 11]) };
+    let object =
+        Object { name: "out/a".into(), content_type: None, metadata: vec![], data: ByteBuf::from(vec![0; 11]) };
     let answer = blob(&hatch, BlobCall::Put(object)).await;
     assert!(matches!(&answer, Err(BlobError::TooLarge(text)) if text.contains("limits.blob")), "{answer:?}");
     let answer = send(&hatch, Mail { text: Some("a".repeat(100)), ..mail("jane@example.com") }).await;

@@ -9,7 +9,6 @@ use crate::grant::Capability;
 use crate::ids::{ConnectionName, shown as printable};
 use crate::journal::{ArgumentHash, Class, What};
 use crate::limits::SQL_STEPS;
-use crate::outside::Linked;
 use crate::pace::Gate;
 use crate::ports::outward::{Failure, Sending};
 use crate::ports::sql::{Sql, SqlAnswer, SqlCall, SqlDone, SqlError, SqlValue, Statement, Uses, Verb};
@@ -74,7 +73,8 @@ impl Hatch {
         }
         let name: ConnectionName = connection.parse().map_err(|_| not_granted(connection, Verb::Select, "orders"))?;
         let grants: Vec<_> = self.grants.sql.iter().filter(|grant| grant.connection == name).collect();
-        let (Some((port, linked)), false) = (self.sql_port(&name), grants.is_empty()) else {
+        let found = self.port(&name, "sql", |opened| opened.sql.clone());
+        let Some((port, linked)) = found.filter(|_| !grants.is_empty()) else {
             return Err(not_granted(connection, Verb::Select, "orders"));
         };
         let port = port.map_err(SqlError::Unavailable)?;
@@ -112,10 +112,6 @@ impl Hatch {
             gate: linked.gate.clone(),
             port,
         })
-    }
-
-    fn sql_port(&self, name: &ConnectionName) -> Option<(Result<Arc<dyn Sql>, String>, &Linked)> {
-        self.port(name, "sql", |opened| opened.sql.clone())
     }
 }
 

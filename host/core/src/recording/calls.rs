@@ -15,9 +15,13 @@ use super::{BadRecording, tree};
 use crate::grant::Capability;
 use crate::hatch::{HttpAsked, emit_label, encode_answer};
 use crate::journal::{ArgumentHash, Class, Record, Verdict, What};
+use crate::ports::blob::BlobAnswer;
+use crate::ports::email::EmailAnswer;
 use crate::ports::events::{Draft, EventsAnswer};
 use crate::ports::http::{HttpAnswer, HttpError, HttpResponse};
 use crate::ports::kv::{KvAnswer, KvCall};
+use crate::ports::messaging::MessagingAnswer;
+use crate::ports::sql::SqlAnswer;
 use crate::redact::Redactor;
 
 /// Text lines of a call in an error, at most, and characters of each.
@@ -71,7 +75,7 @@ enum Kind {
     Kv,
     Events,
     Config,
-    /// As bytes, until somebody says how they read.
+    /// Calls on other connections: their requests are known by their hash alone.
     Other,
 }
 
@@ -270,7 +274,13 @@ impl RecordedCall {
             Kind::Events => encode_answer(&typed::<EventsAnswer>(wrapped(&self.response, &self.error))?),
             Kind::Config => encode_answer(&typed::<Vec<(String, String)>>(self.response.clone().unwrap_or_default())?),
             Kind::Other => {
-                return Err(BadRecording(format!("{}: give its answer as `answer_base64`", self.capability)));
+                let answer = wrapped(&self.response, &self.error);
+                match self.capability {
+                    Capability::Sql => encode_answer(&typed::<SqlAnswer>(answer)?),
+                    Capability::Messaging => encode_answer(&typed::<MessagingAnswer>(answer)?),
+                    Capability::Blob => encode_answer(&typed::<BlobAnswer>(answer)?),
+                    _ => encode_answer(&typed::<EmailAnswer>(answer)?),
+                }
             }
         }))
     }
@@ -420,9 +430,6 @@ fn readable(capability: Capability, answer: &[u8], redactor: &Redactor) -> (Opti
             Ok(Err(error)) => (None, serde_json::to_value(error).ok()),
             Err(_) => (None, None),
         };
-    }
-    if Kind::of(capability) == Kind::Other {
-        return (None, None);
     }
     let Some(value) = tree::json(answer, redactor) else { return (None, None) };
     match &value {

@@ -50,7 +50,8 @@ impl Source for Script {
                 cx.sink.listening();
                 let heard = messages.into_iter().map(|(id, bytes)| {
                     let event = testing::event("");
-                    let event = Event { id: id.into(), source: "far:1".into(), data: Bytes::from(vec![0; bytes]), ..event };
+                    let event =
+                        Event { id: id.into(), source: "far:1".into(), data: Bytes::from(vec![0; bytes]), ..event };
                     Heard { event, dedupe: true }
                 });
                 cx.sink.accept(heard.collect(), cursor.map(str::to_owned)).await?;
@@ -158,17 +159,18 @@ async fn threat_082_what_is_too_large_is_a_dead_letter_and_the_others_are_runs()
     let (dead, others): (Vec<_>, Vec<_>) = all.iter().partition(|run| run.state == RunState::DeadLettered);
     assert_eq!((dead.len(), others.len()), (1, 2), "{all:?}");
     let reason = dead[0].reason.clone().unwrap_or_default();
-    assert!(reason.contains("11 bytes") && reason.contains("limits.event") && reason.contains("2 in far:1"), "{reason}");
+    assert!(
+        reason.contains("11 bytes") && reason.contains("limits.event") && reason.contains("2 in far:1"),
+        "{reason}"
+    );
     stop.cancel();
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_source_that_fails_is_run_again_and_says_why() {
     let (_rig, sources, script, stop) = rig(vec![Act::Fail]).await;
-    until("a failure", async || {
-        sources.view(&scope(), &name("heard")).is_some_and(|view| view.last_error.is_some())
-    })
-    .await;
+    until("a failure", async || sources.view(&scope(), &name("heard")).is_some_and(|view| view.last_error.is_some()))
+        .await;
     let view = sources.view(&scope(), &name("heard")).unwrap();
     assert!(view.last_error.is_some_and(|(_, text)| text == "the line is down"));
     until("another run", async || script.runs.load(Ordering::SeqCst) >= 2).await;

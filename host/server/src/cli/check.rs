@@ -43,7 +43,8 @@ pub(super) fn run(args: &CheckArgs, screen: &Screen) -> Result<(), CliError> {
 pub(super) fn examine(project: &Project) -> Result<Vec<(ComponentName, Inspection)>, CliError> {
     let connectors = jackfield_connectors::all(&Surroundings::default());
     let wrong = check_triggers(&project.manifest, &connectors);
-    let mut problems: Vec<_> = wrong.iter().map(|(trigger, problem)| format!("trigger `{trigger}`, {problem}")).collect();
+    let mut problems: Vec<_> =
+        wrong.iter().map(|(trigger, problem)| format!("trigger `{trigger}`, {problem}")).collect();
     let mut checked = Vec::new();
     for (name, bytes) in project.components()? {
         let component = &project.manifest.components[&name];

@@ -101,7 +101,8 @@ fn show_source(source: &Value, screen: &Screen) {
     if !held.is_empty() {
         screen.wrong(format!("not now: {held}"));
     }
-    let last = source.get("last_heard").map(|_| format!(", the last {}", ago(source, "last_heard"))).unwrap_or_default();
+    let last =
+        source.get("last_heard").map(|_| format!(", the last {}", ago(source, "last_heard"))).unwrap_or_default();
     screen.line(format!("  heard       {} since the host started{last}", text(source, "heard")));
     if source.get("lost").and_then(Value::as_u64).is_some_and(|lost| lost > 0) {
         screen.wrong(format!("lost {}: see the last failure", text(source, "lost")));

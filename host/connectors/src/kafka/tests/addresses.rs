@@ -61,5 +61,8 @@ async fn threat_037_an_inner_broker_that_only_the_cluster_names_is_refused() {
     let (net, _) = network(Names::default().with("localhost", &["127.0.0.1"]));
     let link = open_with(&KafkaConnector::new(&net), &plain(&kafka, json!({})), PASSWORD);
     let denied = publish(&link, "key", vec![message("a", "1")]).await.unwrap_err();
-    assert!(matches!(&denied, Failure::Denied(text) if text.contains("add `localhost:9092` to `brokers`")), "{denied:?}");
+    assert!(
+        matches!(&denied, Failure::Denied(text) if text.contains("add `localhost:9092` to `brokers`")),
+        "{denied:?}"
+    );
 }

@@ -91,7 +91,10 @@ async fn contract_limit_hit() {
     .take(30_000)
     .collect();
     let large = publish(&link, "key", vec![message(&topic, data)]).await.unwrap_err();
-    assert!(matches!(&large, Failure::TooLarge { sent: false, message } if message.contains("max.message.bytes")), "{large:?}");
+    assert!(
+        matches!(&large, Failure::TooLarge { sent: false, message } if message.contains("max.message.bytes")),
+        "{large:?}"
+    );
     publish(&link, "key", vec![message(&topic, "small")]).await.unwrap();
     assert_eq!(kafka.ends(&topic).await, [1]);
 }

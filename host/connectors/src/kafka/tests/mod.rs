@@ -23,7 +23,7 @@ mod settings;
 mod trigger;
 
 /// Longer than any call here takes.
-const LONG: Duration = Duration::from_secs(30);
+const LONG: Duration = Duration::from_secs(60);
 
 fn map(value: Value) -> Map<String, Value> {
     match value {
@@ -42,7 +42,9 @@ fn secrets(value: &str) -> Secrets {
 
 /// Settings for the listener without TLS, with `more` of them.
 fn plain(kafka: &Kafka, more: Value) -> Map<String, Value> {
-    let mut settings = map(json!({ "brokers": [kafka.address().to_string()], "tls": "off" }));
+    let mut settings = map(
+        json!({ "brokers": [kafka.address().to_string()], "tls": "off", "timeout": "60s", "connect_timeout": "30s" }),
+    );
     settings.extend(map(more));
     settings
 }

@@ -55,7 +55,8 @@ fn every_problem_is_told_at_once() {
         &[("tls", "for everybody to read")],
     );
     told(
-        connector().check_trigger(&map(json!({ "topics": ["a b", "__consumer_offsets"], "from": "now", "breaker": {} }))),
+        connector()
+            .check_trigger(&map(json!({ "topics": ["a b", "__consumer_offsets"], "from": "now", "breaker": {} }))),
         &[
             ("topics", "no name of a topic"),
             ("topics", "the cluster's own"),

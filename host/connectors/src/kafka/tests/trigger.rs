@@ -41,13 +41,22 @@ async fn records_become_events() {
     };
     publish(&link, "call", vec![sent]).await.unwrap();
     // A deleted key.
-    kafka.tool(
-        "org.apache.kafka.tools.ConsoleProducer",
-        &["--topic", &topic, "--reader-property", "parse.key=true", "--reader-property", "key.separator=|",
-          "--reader-property", "null.marker=NULL"],
-        "gone|NULL\n",
-    )
-    .await;
+    kafka
+        .tool(
+            "org.apache.kafka.tools.ConsoleProducer",
+            &[
+                "--topic",
+                &topic,
+                "--reader-property",
+                "parse.key=true",
+                "--reader-property",
+                "key.separator=|",
+                "--reader-property",
+                "null.marker=NULL",
+            ],
+            "gone|NULL\n",
+        )
+        .await;
     sink.until(2).await;
     running.stop().await.unwrap();
     let heard = sink.accepted();

@@ -86,7 +86,10 @@ async fn contract_refused_by_the_other_side() {
     .await;
     publish(&link, "one", vec![message(&full, b"1")]).await.unwrap();
     let refused = publish(&link, "two", vec![message(&full, b"2")]).await.unwrap_err();
-    assert!(matches!(&refused, Failure::NotExecuted(text) if text.contains("maximum messages exceeded")), "{refused:?}");
+    assert!(
+        matches!(&refused, Failure::NotExecuted(text) if text.contains("maximum messages exceeded")),
+        "{refused:?}"
+    );
     let large = publish(&link, "three", vec![message(&full, [0; 200])]).await.unwrap_err();
     assert!(matches!(large, Failure::TooLarge { sent: false, .. }), "{large:?}");
     // One that is in and one that is not: nobody may take it for not carried out.
@@ -249,7 +252,9 @@ async fn contract_tls() {
         at
     };
     let ca = Some(tls::files().ca.as_str());
-    for url in [format!("tls://127.0.0.1:{port}"), format!("tls://localhost:{port}"), format!("nats://localhost:{port}")] {
+    for url in
+        [format!("tls://127.0.0.1:{port}"), format!("tls://localhost:{port}"), format!("nats://localhost:{port}")]
+    {
         let link = open_with(&named, &at(url.clone(), ca), PASSWORD);
         publish(&link, "key", vec![message("a", b"1")]).await.unwrap_or_else(|e| panic!("{url}: {e}"));
     }

@@ -107,10 +107,8 @@ fn a_secret_has_to_be_what_it_is_said_to_be() {
 async fn what_no_server_should_be_sent_is_not_sent() {
     let settings = map(json!({ "servers": "nats://127.0.0.1:9" }));
     let link = connector().open(&settings, &Vec::new()).unwrap().messaging.unwrap();
-    let with_header = |name: &str, value: &str| Message {
-        headers: vec![(name.to_owned(), value.to_owned())],
-        ..message("a", b"")
-    };
+    let with_header =
+        |name: &str, value: &str| Message { headers: vec![(name.to_owned(), value.to_owned())], ..message("a", b"") };
     for wrong in [
         message("a.*", b""),
         message("a.>", b""),

@@ -145,7 +145,8 @@ async fn threat_081_broker_killed_under_load() {
     // Each was published until it was confirmed, under one id: the stream has each once.
     sink.until_distinct(400).await;
     running.stop().await.unwrap();
-    let data: std::collections::BTreeSet<Vec<u8>> = sink.accepted().into_iter().map(|h| h.event.data.to_vec()).collect();
+    let data: std::collections::BTreeSet<Vec<u8>> =
+        sink.accepted().into_iter().map(|h| h.event.data.to_vec()).collect();
     assert_eq!((data.len(), sink.distinct().len()), (400, 400));
     let info = info(&nats, &stream).await;
     assert_eq!((&info["num_ack_pending"], &info["num_pending"]), (&json!(0), &json!(0)));
@@ -273,13 +274,9 @@ async fn what_a_person_has_to_mend_is_said() {
     let sink = TestSink::new();
     let mut running = Running::begin(source(nats, json!({ "stream": "NOWHERE" })), &sink, NAME);
     let refused = running.ended().await.unwrap_err();
-    assert!(
-        matches!(&refused, SourceError::Refused(text) if text.contains("nats stream add NOWHERE")),
-        "{refused:?}"
-    );
-    let wrong = connector()
-        .source(&settings(nats, json!({})), &secrets("guessed"), &map(json!({ "stream": "A" })))
-        .unwrap();
+    assert!(matches!(&refused, SourceError::Refused(text) if text.contains("nats stream add NOWHERE")), "{refused:?}");
+    let wrong =
+        connector().source(&settings(nats, json!({})), &secrets("guessed"), &map(json!({ "stream": "A" }))).unwrap();
     let refused = Running::begin(wrong, &sink, NAME).ended().await.unwrap_err();
     assert!(matches!(&refused, SourceError::Refused(text) if text.contains("`app-password`")), "{refused:?}");
 }

@@ -152,3 +152,27 @@ async fn the_server_meets_no_table_that_was_not_counted() {
     }
     assert!(planned > 400, "the server takes {planned} of {}", accepted.len());
 }
+
+/// What changes something, or is not for everybody, is known by name: a grant of all of a schema's own functions is none of it.
+#[tokio::test]
+async fn no_built_in_function_with_an_effect_passes_for_somebodys_own() {
+    use crate::postgres::uses::functions::{is_harmless, qualified};
+    let server = Postgres::shared().await;
+    let sql = "select distinct proname from pg_proc where pronamespace = 'pg_catalog'::regnamespace \
+        and (provolatile = 'v' or not has_function_privilege('app', oid, 'execute')) \
+        and prorettype not in ('trigger'::regtype, 'event_trigger'::regtype, 'internal'::regtype) \
+        and not ('internal'::regtype = any(proargtypes::oid[]) or 'cstring'::regtype = any(proargtypes::oid[]))";
+    let names = server.sql("postgres", sql).await;
+    assert!(names.lines().count() > 100, "{names}");
+    let unknown: Vec<&str> = names
+        .lines()
+        .filter(|name| !is_harmless(name) && !qualified((*name).to_owned()).starts_with("pg_catalog."))
+        .collect();
+    assert!(unknown.is_empty(), "{unknown:?}");
+
+    // And what is called harmless is, as far as the server says: it changes nothing, and is for everybody.
+    let sql = "select distinct proname from pg_proc where pronamespace = 'pg_catalog'::regnamespace and provolatile = 'v' order by 1";
+    let volatile = server.sql("postgres", sql).await;
+    let called: Vec<&str> = volatile.lines().filter(|name| is_harmless(name)).collect();
+    assert_eq!(called, ["clock_timestamp", "gen_random_uuid", "random", "timeofday"]);
+}

@@ -10,7 +10,7 @@ use std::sync::LazyLock;
 const CATALOG: &str = "pg_catalog.";
 
 /// Whether a function, named as in a statement, is on the list. PostgreSQL looks in `pg_catalog` first.
-pub(super) fn is_harmless(name: &str) -> bool {
+pub(in crate::postgres) fn is_harmless(name: &str) -> bool {
     static SET: LazyLock<HashSet<&str>> =
         LazyLock::new(|| HARMLESS.iter().flat_map(|group| group.split_whitespace()).collect());
     SET.contains(name.strip_prefix(CATALOG).unwrap_or(name))
@@ -18,18 +18,24 @@ pub(super) fn is_harmless(name: &str) -> bool {
 
 /// A function as grants name it: of those that PostgreSQL brings along and that are not harmless, with the schema where they
 /// are found first. So a grant of everything in the connection's schema is none of `set_config`.
-pub(super) fn qualified(name: String) -> String {
-    let mut words = BUILT_IN.split_whitespace();
-    let built_in = words.any(|word| word == name) || BEGINNINGS.split_whitespace().any(|begin| name.starts_with(begin));
+pub(in crate::postgres) fn qualified(name: String) -> String {
+    let is = |words: &str| words.split_whitespace().any(|word| word == name);
+    let begins = |words: &str| words.split_whitespace().any(|word| name.starts_with(word));
+    let built_in = is(BUILT_IN) || begins(BEGINNINGS) || (name.starts_with("has_") && name.ends_with("_privilege"));
     if built_in && !name.contains('.') { format!("{CATALOG}{name}") } else { name }
 }
 
-const BEGINNINGS: &str = "pg_ lo_ txid_ query_to_ table_to_ cursor_to_ schema_to_ database_to_ has_ to_reg inet_ ts_ acl brin_ gin_ \
-    binary_upgrade_ icu_";
+/// How names begin that nobody but PostgreSQL gives.
+const BEGINNINGS: &str = "pg_ txid_ query_to_xml table_to_xml cursor_to_xml schema_to_xml database_to_xml to_reg \
+    binary_upgrade_ brin_summarize_ brin_desummarize_ gin_clean_pending_ icu_";
 
-const BUILT_IN: &str = "nextval setval currval lastval set_config current_setting setseed loread lowrite lowritea current_query \
+const BUILT_IN: &str = "nextval setval currval lastval set_config current_setting setseed random_normal current_query \
     current_schemas col_description obj_description shobj_description format_type row_security_active makeaclitem \
-    getdatabaseencoding xmlvalidate suppress_redundant_updates_trigger random_normal";
+    aclexplode acldefault inet_client_addr inet_client_port inet_server_addr inet_server_port getdatabaseencoding \
+    lo_import lo_export lo_creat lo_create lo_unlink lo_open lo_close lo_get lo_put lo_from_bytea lo_lseek lo_lseek64 \
+    lo_tell lo_tell64 lo_truncate lo_truncate64 loread lowrite ts_stat ts_rewrite ts_debug ts_lexize ts_parse \
+    ts_token_type amvalidate currtid2 plpgsql_call_handler plpgsql_validator xmlvalidate \
+    suppress_redundant_updates_trigger unique_key_recheck";
 
 const HARMLESS: &[&str] = &[
     // Conditions, and what is written like a call.

@@ -158,10 +158,10 @@ impl Root {
         // The host's own folder under whatever name: the configuration's folder may be reached by links.
         let own = own.and_then(|own| own.canonicalize().ok());
         let real = std::fs::read_link(format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&folder)));
-        if let (Some(own), Ok(real)) = (own, real) {
-            if real.starts_with(&own) || own.starts_with(&real) {
-                return Err((true, format!("`{shown}` leads to the data folder of this host")));
-            }
+        if let (Some(own), Ok(real)) = (own, real)
+            && (real.starts_with(&own) || own.starts_with(&real))
+        {
+            return Err((true, format!("`{shown}` leads to the data folder of this host")));
         }
         Ok(Self { folder, path: settings.path.clone() })
     }

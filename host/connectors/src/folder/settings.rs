@@ -62,10 +62,10 @@ fn place(path: &Path, around: &Surroundings) -> Result<(PathBuf, PathBuf, PathBu
     if path.components().any(|part| !matches!(part, Component::RootDir | Component::Normal(_))) {
         return Err(format!("`{shown}` has a part `..`; write it without"));
     }
-    if let Some(own) = &around.own_folder {
-        if path.starts_with(own) || own.starts_with(path) {
-            return Err(format!("`{shown}` is, or holds, the data folder of this host, which no connection is about"));
-        }
+    if let Some(own) = &around.own_folder
+        && (path.starts_with(own) || own.starts_with(path))
+    {
+        return Err(format!("`{shown}` is, or holds, the data folder of this host, which no connection is about"));
     }
     for allowed in &around.folders {
         if let Ok(below) = path.strip_prefix(allowed) {

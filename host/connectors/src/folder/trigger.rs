@@ -80,7 +80,7 @@ struct Taken {
 
 /// What came of reading a file.
 enum Read {
-    Whole(Facts, Heard),
+    Whole(Facts, Box<Heard>),
     /// It changed, or it is gone.
     NotNow,
     Never(String),
@@ -112,10 +112,10 @@ impl Looks {
                     break;
                 }
                 looked += 1;
-                if wanted.takes(&name) {
-                    if let Ok(facts) = root.facts(&name) {
-                        slice.files.push((name.clone(), facts));
-                    }
+                if wanted.takes(&name)
+                    && let Ok(facts) = root.facts(&name)
+                {
+                    slice.files.push((name.clone(), facts));
                 }
                 slice.last = Some(name);
             }
@@ -194,16 +194,16 @@ impl Looks {
             state.seen.heard(stamp, key, false);
             return Ok(None);
         }
-        if let Ready::Stable(rest) = self.wanted.ready {
-            if !state.rests(name, &facts, cx.clock.monotonic(), rest) {
-                state.seen.waits(stamp);
-                return Ok(None);
-            }
+        if let Ready::Stable(rest) = self.wanted.ready
+            && !state.rests(name, &facts, cx.clock.monotonic(), rest)
+        {
+            state.seen.waits(stamp);
+            return Ok(None);
         }
         let (root, owned, most) = (Arc::clone(root), name.to_owned(), cx.sink.event_bytes());
         let source = format!("file:{}", self.folder.settings.path.display());
         match blocking(move || read(&root, &source, &owned, &facts, most)).await? {
-            Read::Whole(facts, heard) => Ok(Some(Taken { name: name.to_owned(), facts, print: key, heard })),
+            Read::Whole(facts, heard) => Ok(Some(Taken { name: name.to_owned(), facts, print: key, heard: *heard })),
             Read::NotNow => {
                 state.seen.waits(stamp);
                 Ok(None)
@@ -335,7 +335,7 @@ fn read(root: &Root, source: &str, name: &str, was: &Facts, most: u64) -> Read {
     };
     let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
     event.id = format!("{name} {hex}");
-    Read::Whole(facts, Heard { event, dedupe: true })
+    Read::Whole(facts, Box::new(Heard { event, dedupe: true }))
 }
 
 #[async_trait]

@@ -63,11 +63,12 @@ impl<'a> Walk<'a> {
     pub(super) fn next(&mut self) -> Option<String> {
         loop {
             let mut level = self.levels.pop()?;
-            if level.next.is_empty() && !level.all {
-                if let Err(e) = self.refill(&mut level) {
-                    self.unreadable.push((level.within.trim_end_matches('/').to_owned(), e));
-                    continue;
-                }
+            if level.next.is_empty()
+                && !level.all
+                && let Err(e) = self.refill(&mut level)
+            {
+                self.unreadable.push((level.within.trim_end_matches('/').to_owned(), e));
+                continue;
             }
             let Some(entry) = level.next.pop_front() else { continue };
             let name = format!("{}{entry}", level.within);

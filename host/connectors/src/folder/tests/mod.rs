@@ -12,6 +12,7 @@ use jackfield_core::ports::outward::{Failure, Sending};
 use serde_bytes::ByteBuf;
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio::task::JoinSet;
 
 use super::FolderConnector;
 use crate::Surroundings;
@@ -248,17 +249,21 @@ async fn readers_never_see_half_of_a_file() {
     let blob = place.open();
     let contents: [Vec<u8>; 2] = [vec![b'a'; 900], vec![b'b'; 900]];
     put(&blob, "f", &contents[0]).await.unwrap();
-    let writer = {
+    let mut writer = JoinSet::new();
+    writer.spawn({
         let (blob, contents) = (Arc::clone(&blob), contents.clone());
-        tokio::task::spawn(async move {
+        async move {
             for n in 0..200 {
                 put(&blob, "f", &contents[n % 2]).await.unwrap();
             }
-        })
-    };
-    while !writer.is_finished() {
+        }
+    });
+    let written = loop {
+        if let Some(written) = writer.try_join_next() {
+            break written;
+        }
         let read = get(&blob, "f", None).await.unwrap().unwrap();
         assert!(contents.contains(&read));
-    }
-    writer.await.unwrap();
+    };
+    written.unwrap();
 }

@@ -272,7 +272,7 @@ async fn a_file_that_cannot_be_read_is_told_once_and_the_others_are_heard() {
     let place = Place::new();
     let sink = TestSink::new();
     place.write("closed", "x");
-    fs::set_permissions(place.path("closed"), fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(place.path("closed"), fs::Permissions::from_mode(0o000)).unwrap();
     place.write("open", "x");
     let running = place.listen(&sink, quick());
     sink.until(1).await;

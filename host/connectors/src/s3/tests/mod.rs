@@ -11,6 +11,7 @@ use jackfield_tests::servers::{S3, tls};
 use secrecy::SecretString;
 use serde_bytes::ByteBuf;
 use serde_json::{Value, json};
+use tokio::task::JoinSet;
 
 use super::S3Connector;
 use crate::Network;
@@ -274,13 +275,14 @@ async fn contract_killed_mid_call_and_restarted() {
     let blob = open(&settings(&server.endpoint(), &bucket));
     put(&blob, object("before", b"x")).await.unwrap();
     server.pause();
-    let hanging = {
+    let mut hanging = JoinSet::new();
+    hanging.spawn({
         let blob = Arc::clone(&blob);
-        tokio::task::spawn(async move { put(&blob, object("during", b"x")).await })
-    };
+        async move { put(&blob, object("during", b"x")).await }
+    });
     tokio::time::sleep(Duration::from_millis(300)).await;
     server.kill().await;
-    let cut = hanging.await.unwrap();
+    let cut = hanging.join_next().await.unwrap().unwrap();
     assert!(matches!(cut, Err(Failure::Broken { .. } | Failure::NotExecuted(_))), "{cut:?}");
     if matches!(cut, Err(Failure::NotExecuted(_))) {
         assert_eq!(server.object(&bucket, "during"), None);

@@ -88,7 +88,7 @@ async fn more_objects_than_a_page_are_all_heard_also_when_it_is_killed() {
     const OBJECTS: usize = 1_200;
     let (server, bucket, blob) = fresh().await;
     let settings = settings(&server.endpoint(), &bucket);
-    let mut putting = tokio::task::JoinSet::new();
+    let mut putting = JoinSet::new();
     for part in 0..8 {
         let blob = Arc::clone(&blob);
         putting.spawn(async move {
@@ -109,6 +109,11 @@ async fn more_objects_than_a_page_are_all_heard_also_when_it_is_killed() {
     assert!(sink.count() < OBJECTS);
     let running = listen(&settings, &sink, trigger.clone());
     sink.until_distinct(OBJECTS).await;
+    some_looks().await;
+    running.stop().await.unwrap();
+    let running = listen(&settings, &sink, trigger);
+    put(&blob, object("p", b"last")).await.unwrap();
+    sink.until_distinct(OBJECTS + 1).await;
     some_looks().await;
     running.stop().await.unwrap();
     // The batch that it died over is read once more, and has the same ids; the rest is not.

@@ -4,7 +4,6 @@ use std::sync::Mutex;
 
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpListener;
-use tokio::task::JoinSet;
 
 use super::*;
 

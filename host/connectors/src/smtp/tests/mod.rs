@@ -12,6 +12,7 @@ use jackfield_tests::servers::{Smtp, tls};
 use secrecy::SecretString;
 use serde_bytes::ByteBuf;
 use serde_json::{Value, json};
+use tokio::task::JoinSet;
 
 use super::SmtpConnector;
 use crate::Network;
@@ -194,13 +195,14 @@ async fn contract_killed_mid_call_and_restarted() {
     send(&email, &mail("before@example.com"), "a").await.unwrap();
     // It hangs while a mail is on its way, and then dies.
     server.pause();
-    let hanging = {
+    let mut hanging = JoinSet::new();
+    hanging.spawn({
         let email = Arc::clone(&email);
-        tokio::task::spawn(async move { send(&email, &mail("during@example.com"), "b").await })
-    };
+        async move { send(&email, &mail("during@example.com"), "b").await }
+    });
     tokio::time::sleep(Duration::from_millis(300)).await;
     server.kill().await;
-    not_executed(hanging.await.unwrap());
+    not_executed(hanging.join_next().await.unwrap().unwrap());
     not_executed(send(&email, &mail("during@example.com"), "c").await);
     server.restart().await;
     send(&email, &mail("after@example.com"), "d").await.unwrap();
@@ -257,7 +259,7 @@ async fn sessions_are_shared_and_no_more_than_allowed() {
     let mut settings = settings(&server);
     settings["pool"] = 2.into();
     let email = open(&settings);
-    let mut sending = tokio::task::JoinSet::new();
+    let mut sending = JoinSet::new();
     for n in 0..40 {
         let email = Arc::clone(&email);
         sending.spawn(async move { send(&email, &mail("many@example.com"), &format!("many{n}")).await.unwrap() });

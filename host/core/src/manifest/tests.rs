@@ -352,7 +352,7 @@ fn bad_triggers_are_named() {
         "kind = \"manual\"",
         "kind = \"kafka\"",
         &format!("{key}.kind"),
-        &["`kafka`", "does not have yet", "webhook, cron, interval, event, manual"],
+        &["`kafka`", "webhook, cron, interval, event, manual", "connection ="],
     );
     bad("kind = \"manual\"", "kind = \"manaul\"", &format!("{key}.kind"), &["did you mean `manual`?"]);
     bad("name = \"by-hand\"", "name = \"announced\"", "trigger.announced.name", &["taken by another trigger"]);
@@ -506,7 +506,53 @@ fn unknown_keys_are_named_with_a_suggestion() {
     bad("respond = true", "repsond = true", "trigger.announced.repsond", &["did you mean `respond`?"]);
     bad("memory = \"64MiB\"", "memroy = \"64MiB\"", "component.sync.limits.memroy", &["did you mean `memory`?"]);
     bad("description = ", "colour = ", "integration.colour", &["there are name, description"]);
-    bad("config = [", "sql = [", "component.sync.grants.sql", &["there are http, kv, config, events, deny"]);
+    let known = "there are http, kv, config, events, sql, messaging, blob, email, deny";
+    bad("config = [", "ftp = [", "component.sync.grants.ftp", &[known]);
+}
+
+/// What is granted on connections and heard from them: read, written in the form it is read in, and complained of.
+#[test]
+fn connections_of_every_kind_are_granted_and_listened_to() {
+    let text = format!(
+        "{LEAST}{}",
+        r#"
+[connections]
+far = { kind = "any-kind" }
+[[trigger]]
+name = "heard"
+kind = "far-away"
+component = "sync"
+connection = "far"
+topics = ["a", "b"]
+deep = { er = 1 }
+[component.sync.grants]
+sql = [{ connection = "far", verbs = ["select", "insert"], tables = ["orders", "billing.*"], in_doubt = "retry" },
+       { connection = "far", verbs = ["select"], tables = [], functions = ["mine"] }]
+messaging = [{ connection = "far", actions = ["publish", "request"], topics = ["orders.*"] }]
+blob = [{ connection = "far", prefix = "in/", access = "read" }, { connection = "far", prefix = "" }]
+email = [{ connection = "far", recipients = ["@example.com", "ops@other.org"], senders = ["me@example.com"] }]
+"#
+    );
+    let manifest = parse_toml(&text, "m").unwrap();
+    let TriggerKind::Source(source) = &manifest.triggers[0].kind else { panic!("{:?}", manifest.triggers) };
+    assert_eq!((source.on.as_str(), source.connection.as_str()), ("far-away", "far"));
+    assert_eq!(json!(source.settings), json!({ "topics": ["a", "b"], "deep": { "er": 1 } }));
+    let grants = &manifest.components.values().next().unwrap().grants;
+    assert!(!grants.blob[0].write && grants.blob[1].write && grants.sql[0].retry_in_doubt);
+    assert_eq!(parse_json(&to_json(&manifest)).unwrap(), manifest);
+    let kept = serde_json::to_string(&manifest).unwrap();
+    assert_eq!(serde_json::from_str::<Manifest>(&kept).unwrap(), manifest);
+    for (from, to, told) in [
+        ("verbs = [\"select\", \"insert\"]", "verbs = [\"drop\"]", "drop"),
+        ("tables = [], functions = [\"mine\"]", "tables = []", "tables"),
+        ("actions = [\"publish\", \"request\"]", "actions = []", "actions"),
+        ("\"@example.com\", ", "\"example.com\", ", "nobody to write to"),
+        ("connection = \"far\"\ntopics", "connection = \"fra\"\ntopics", "did you mean `far`"),
+    ] {
+        assert!(text.contains(from), "{from}");
+        let found = problems(&text.replacen(from, to, 1));
+        assert!(found.iter().any(|problem| problem.text.contains(told)), "{told}: {found:?}");
+    }
 }
 
 #[test]
@@ -523,10 +569,10 @@ fn what_is_missing_is_named() {
 
 #[test]
 fn denied_and_granted_is_a_problem() {
-    let text = format!("{LEAST}[component.sync.grants]\nconfig = [\"a\"]\ndeny = [\"config\", \"sql\"]\n");
+    let text = format!("{LEAST}[component.sync.grants]\nconfig = [\"a\"]\ndeny = [\"config\", \"ftp\"]\n");
     let found = problems(&text);
     assert!(found[0].text.contains("`config` is granted as well"), "{found:?}");
-    assert!(found[1].text.contains("`sql` is not a capability"), "{found:?}");
+    assert!(found[1].text.contains("`ftp` is not a capability"), "{found:?}");
 }
 
 #[test]

@@ -124,6 +124,7 @@ fn a_released_migration_is_never_edited() {
         "sha256:52b8b2be0447fa94f740d5eb1c8bd9a23f38feabc4535bb7c0527aee6a1702ca",
         "sha256:ae6686ced89f6cc7e535cd42c2716681e50759f424ae747636d7e250cf824677",
         "sha256:9853ba2429c481bba7ae3e27b2306c554f09a60c13b91a4d1167032932b979fa",
+        "sha256:f487ff5f0f26e6fdb6d3ac213b03ae59b105011f8d67b50dbfa8c94da4c4dd3a",
     ];
     assert_eq!(sums, released);
     assert!(migrate::ALL.iter().zip(1..).all(|(migration, number)| migration.number == number));

@@ -15,6 +15,7 @@ mod flood;
 mod gauntlet;
 mod go;
 mod house_rules;
+mod kafka_orders;
 mod keys;
 mod languages;
 mod limits;

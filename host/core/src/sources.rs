@@ -252,6 +252,16 @@ impl Listener {
         change(&mut locked(&self.view));
     }
 
+    fn stored(&self, events: u64) {
+        self.show(|view| {
+            view.held = None;
+            if events > 0 {
+                view.heard += events;
+                view.last_heard = Some(self.clock.now());
+            }
+        });
+    }
+
     fn tell(&self, listening: bool) {
         self.metrics.source_listening(&self.place.0, self.place.1.as_str(), listening);
     }
@@ -269,25 +279,28 @@ impl Sink for Listener {
             });
             return Ok(());
         }
-        let count = heard.len() as u64;
+        let (mut from, mut most) = (0, heard.len().max(1));
         loop {
             if self.stop.is_cancelled() {
                 return Err(SinkError::Stopped);
             }
-            let again = match self.intake.hear(scope, trigger, &heard, cursor.as_deref()).await {
+            let to = heard.len().min(from + most);
+            let last = to == heard.len();
+            let cursor = cursor.as_deref().filter(|_| last);
+            let again = match self.intake.hear(scope, trigger, &heard[from..to], cursor).await {
                 Ok(()) => {
-                    self.show(|view| {
-                        view.held = None;
-                        if count > 0 {
-                            view.heard += count;
-                            view.last_heard = Some(self.clock.now());
-                        }
-                    });
-                    return Ok(());
+                    self.stored((to - from) as u64);
+                    if last {
+                        return Ok(());
+                    }
+                    from = to;
+                    continue;
                 }
                 Err(IntakeError::NotFound) => return Err(SinkError::Stopped),
                 Err(error @ IntakeError::QueueFull { .. }) => {
                     self.show(|view| view.held = Some(error.to_string()));
+                    // A queue may have room for some of them, and never for all at once.
+                    most = (most / 2).max(1);
                     AGAIN
                 }
                 Err(error) => {

@@ -31,13 +31,13 @@ pub enum SinkError {
 /// Where events go. It waits out whatever the host can get over by itself: a full queue, a full disk.
 #[async_trait]
 pub trait Sink: Send + Sync {
-    /// Stores events as runs, all or none, durable when it answers; with them, in one transaction, where to go on from, if
-    /// given. Waits while the integration's queue is full: a source that hears from a broker is to leave the rest
+    /// Stores events as runs, all of them durable when it answers; with the last of them, in one transaction, where to go on
+    /// from, if given. Waits while the integration's queue is full: a source that hears from a broker is to leave the rest
     /// there, and to keep its session alive, meanwhile.
     ///
     /// # Errors
     ///
-    /// [`SinkError::Stopped`].
+    /// [`SinkError::Stopped`]: the first of them may be stored, and are to be heard again all the same.
     async fn accept(&self, heard: Vec<Heard>, cursor: Option<String>) -> Result<(), SinkError>;
 
     /// The last cursor that was stored.

@@ -507,7 +507,7 @@ fn unknown_keys_are_named_with_a_suggestion() {
     bad("memory = \"64MiB\"", "memroy = \"64MiB\"", "component.sync.limits.memroy", &["did you mean `memory`?"]);
     bad("description = ", "colour = ", "integration.colour", &["there are name, description"]);
     let known = "there are http, kv, config, events, sql, messaging, blob, email, deny";
-    bad("config = [", "ftp = [", "component.sync.grants.ftp", &[known]);
+    bad("config = [", "x = [", "component.sync.grants.x", &[known]);
 }
 
 /// What is granted on connections and heard from them: read, written in the form it is read in, and complained of.

@@ -12,9 +12,13 @@ use jackfield_core::hatch::testing::{chunk, name};
 use jackfield_core::journal::{self, ArgumentHash, CallSummary, Chunk, Class, Moment, Record, Reopened, Verdict, What};
 use jackfield_core::manifest;
 use jackfield_core::outcome::Usage;
+use jackfield_core::ports::blob::{BlobAnswer, BlobDone, BlobError, ObjectInfo};
+use jackfield_core::ports::email::{EmailAnswer, EmailError};
 use jackfield_core::ports::events::{EventsAnswer, EventsError};
 use jackfield_core::ports::http::{HttpAnswer, HttpError, HttpResponse};
 use jackfield_core::ports::kv::{KvAnswer, KvEntry, KvError, KvValue};
+use jackfield_core::ports::messaging::{Message, MessagingAnswer, MessagingError};
+use jackfield_core::ports::sql::{Change, Column, SqlAnswer, SqlDone, SqlError, SqlValue, Table};
 use jackfield_core::release::Version;
 use jackfield_core::run::AttemptRecord;
 use jackfield_core::store::admin::{Right, Token};
@@ -155,6 +159,10 @@ pub(crate) fn records() -> Vec<Sample> {
         result(Capability::Config, "get repository", Class::Read, Verdict::Done, encode_answer(&settings)),
         result(Capability::Kv, "increment n", Class::Local, Verdict::Done, encode_answer(&sum)),
         result(Capability::Events, "emit order.placed", Class::Local, Verdict::Done, encode_answer(&emitted)),
+        result(Capability::Sql, "execute ledger insert orders", Class::Repeatable, Verdict::Done, first(sql())),
+        result(Capability::Messaging, "publish broker a", Class::Repeatable, Verdict::Done, first(messaging())),
+        result(Capability::Blob, "put store a", Class::Repeatable, Verdict::Done, first(blob())),
+        result(Capability::Email, "send mail 1 recipient", Class::Unkeyed, Verdict::Done, first(email())),
         result(Capability::Http, "PUT github /a", Class::Repeatable, Verdict::Refused, answered(422)),
         result(Capability::Http, "DELETE github /a", Class::Repeatable, Verdict::NotExecuted, answered(503)),
         result(Capability::Http, "POST github /a", Class::Unkeyed, Verdict::InDoubt, encode_answer(&unanswered)),
@@ -242,7 +250,106 @@ pub(crate) fn answers() -> Vec<Sample> {
     let kv = kv.into_iter().map(|answer| packed("answers", kv_name(&answer), answer));
     let settings = vec![("a".to_owned(), "1".to_owned()), ("b".to_owned(), "2".to_owned())];
     let events = events.into_iter().map(|answer| packed("answers", events_name(&answer), answer));
-    http.chain(kv).chain(events).chain([packed("answers", "config", settings)]).collect()
+    let outward = named(sql()).chain(named(messaging())).chain(named(blob())).chain(named(email()));
+    http.chain(kv).chain(events).chain([packed("answers", "config", settings)]).chain(outward).collect()
+}
+
+/// An answer and the name of its file.
+type Named<A> = Vec<(&'static str, A)>;
+
+fn named<A>(answers: Named<A>) -> impl Iterator<Item = Sample>
+where
+    A: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug + 'static,
+{
+    answers.into_iter().map(|(name, answer)| packed("answers", name, answer))
+}
+
+fn first<A: Serialize>(answers: Named<A>) -> Vec<u8> {
+    encode_answer(&answers[0].1)
+}
+
+fn why() -> String {
+    "why not".into()
+}
+
+fn sql() -> Named<SqlAnswer> {
+    let change = Change { rows: 3, last_id: Some(-1) };
+    let columns = vec![Column { name: "id".into(), type_name: "int8".into() }];
+    let values = [
+        SqlValue::Null,
+        SqlValue::Boolean(true),
+        SqlValue::Integer(i64::MIN),
+        SqlValue::Float(0.5),
+        SqlValue::Text("ä".into()),
+        SqlValue::Bytes(ByteBuf::from(vec![0, 255])),
+    ];
+    let table = Table { columns, rows: values.into_iter().map(|value| vec![value]).collect() };
+    vec![
+        ("sql-change", Ok(SqlDone::Change(change.clone()))),
+        ("sql-table", Ok(SqlDone::Table(table))),
+        ("sql-changes", Ok(SqlDone::Changes(vec![change]))),
+        ("sql-access-denied", Err(SqlError::AccessDenied(why()))),
+        ("sql-database", Err(SqlError::Database { code: "23505".into(), message: why() })),
+        ("sql-conflict", Err(SqlError::Conflict(why()))),
+        ("sql-unavailable", Err(SqlError::Unavailable(why()))),
+        ("sql-timeout", Err(SqlError::Timeout(why()))),
+        ("sql-in-doubt", Err(SqlError::InDoubt(why()))),
+        ("sql-too-large", Err(SqlError::TooLarge(why()))),
+    ]
+}
+
+fn messaging() -> Named<MessagingAnswer> {
+    let reply = Message {
+        topic: "a".into(),
+        key: Some("k".into()),
+        content_type: Some("text/plain".into()),
+        headers: vec![("h".into(), "v".into())],
+        data: ByteBuf::from(vec![0, 255]),
+    };
+    vec![
+        ("messaging-confirmed", Ok(None)),
+        ("messaging-reply", Ok(Some(reply))),
+        ("messaging-access-denied", Err(MessagingError::AccessDenied(why()))),
+        ("messaging-refused", Err(MessagingError::Refused(why()))),
+        ("messaging-unavailable", Err(MessagingError::Unavailable(why()))),
+        ("messaging-timeout", Err(MessagingError::Timeout(why()))),
+        ("messaging-too-large", Err(MessagingError::TooLarge(why()))),
+    ]
+}
+
+fn blob() -> Named<BlobAnswer> {
+    let info = ObjectInfo {
+        name: "a/b".into(),
+        size: u64::MAX,
+        content_type: Some("text/plain".into()),
+        modified: "2026-01-01T00:00:00Z".into(),
+        etag: "e".into(),
+        metadata: vec![("m".into(), "v".into())],
+    };
+    vec![
+        ("blob-written", Ok(BlobDone::Written("e".into()))),
+        ("blob-info", Ok(BlobDone::Info(Some(info.clone())))),
+        ("blob-data", Ok(BlobDone::Data(Some(ByteBuf::from(vec![0, 255]))))),
+        ("blob-removed", Ok(BlobDone::Removed)),
+        ("blob-page", Ok(BlobDone::Page { objects: vec![info], next: Some("b".into()) })),
+        ("blob-access-denied", Err(BlobError::AccessDenied(why()))),
+        ("blob-invalid", Err(BlobError::Invalid(why()))),
+        ("blob-refused", Err(BlobError::Refused(why()))),
+        ("blob-unavailable", Err(BlobError::Unavailable(why()))),
+        ("blob-too-large", Err(BlobError::TooLarge(why()))),
+    ]
+}
+
+fn email() -> Named<EmailAnswer> {
+    vec![
+        ("email-accepted", Ok("<1@example.com>".into())),
+        ("email-access-denied", Err(EmailError::AccessDenied(why()))),
+        ("email-invalid", Err(EmailError::Invalid(why()))),
+        ("email-refused", Err(EmailError::Refused(why()))),
+        ("email-unavailable", Err(EmailError::Unavailable(why()))),
+        ("email-too-large", Err(EmailError::TooLarge(why()))),
+        ("email-in-doubt", Err(EmailError::InDoubt(why()))),
+    ]
 }
 
 /// The other values of rows.

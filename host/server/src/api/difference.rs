@@ -212,7 +212,7 @@ impl From<diff::Power> for Power {
 
 impl From<diff::TriggerDifference> for TriggerDifference {
     fn from(t: diff::TriggerDifference) -> Self {
-        Self { name: t.name.into(), change: t.change.into(), kind: t.kind.into(), settings: all(t.settings) }
+        Self { name: t.name.into(), change: t.change.into(), kind: t.kind, settings: all(t.settings) }
     }
 }
 

@@ -156,6 +156,20 @@ impl Cluster {
         Ok(())
     }
 
+    /// Ends when an answer names a broker that may not be dialed, with why; the library waits for such a broker in vain.
+    pub(super) async fn refused(&self, heard: &Heard) -> NoClient {
+        let mut brokers = heard.brokers();
+        loop {
+            let named = brokers.borrow_and_update().clone();
+            if let Err(refused) = self.check_advertised(&named).await {
+                return refused;
+            }
+            if brokers.changed().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+
     /// What to do about `error`, which a client met; `heard` knows what it met on the way.
     pub(super) fn explain(&self, what: &str, error: &str, heard: &Heard) -> NoClient {
         match heard.trouble() {

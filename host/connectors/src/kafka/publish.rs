@@ -176,10 +176,12 @@ impl Producing {
             _guard: JoinSet::new(),
         };
         let limit = cluster.settings.connect_timeout;
-        let info = producing
-            .ask(move |producer| admin::cluster(producer.client(), limit))
-            .await
-            .map_err(|none| cluster.explain("no broker answers", &none.text, &producing.heard))?;
+        let info = tokio::select! {
+            info = producing.ask(move |producer| admin::cluster(producer.client(), limit)) => {
+                info.map_err(|none| cluster.explain("no broker answers", &none.text, &producing.heard))?
+            }
+            refused = cluster.refused(&producing.heard) => return Err(refused),
+        };
         cluster.check_advertised(&info.brokers).await?;
         producing.heard.works();
         producing.info = info;

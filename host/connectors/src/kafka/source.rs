@@ -82,6 +82,7 @@ impl TopicSource {
         let topics = tokio::select! {
             topics = preparing => topics?,
             () = heard.hopeless() => return Err(self.cluster.explain("no broker lets us in", "", &heard).into()),
+            refused = self.cluster.refused(&heard) => return Err(refused.into()),
             () = poll_only(consumer) => return Ok(()),
             () = cx.stop.cancelled() => return Ok(()),
         };

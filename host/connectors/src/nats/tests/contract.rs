@@ -206,7 +206,7 @@ async fn contract_killed_under_load_and_nothing_confirmed_is_lost() {
         let (link, subject) = (Arc::clone(&link), subject.clone());
         calls.spawn(async move {
             let mut fates = Vec::new();
-            for n in 0..60 {
+            for n in 0..400 {
                 let name = format!("{caller}-{n}");
                 let fate = publish(&link, &name, vec![message(&subject, &name)]).await;
                 if fate.is_err() {
@@ -217,7 +217,7 @@ async fn contract_killed_under_load_and_nothing_confirmed_is_lost() {
             fates
         });
     }
-    tokio::time::sleep(Duration::from_millis(150)).await;
+    tokio::time::sleep(Duration::from_millis(60)).await;
     nats.kill().await;
     nats.restart().await;
     let fates: Vec<_> = calls.join_all().await.into_iter().flatten().collect();

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::grant::{Capability, Grants};
+use crate::grant::Grants;
 
 const KIB: u64 = 1024;
 const MIB: u64 = 1024 * KIB;
@@ -99,16 +99,17 @@ impl Limits {
     /// hostcall fuel.
     #[must_use]
     pub fn largest_argument_bytes(&self, grants: &Grants) -> u64 {
-        let granted = |capability, bytes: u64| if grants.mentions(capability) { bytes } else { 0 };
+        // What is denied is answered without a look at its arguments.
+        let granted = |granted: bool, bytes: u64| if granted { bytes } else { 0 };
         self.event_bytes
             .max(self.output_bytes)
             .max(self.http_body_bytes)
             .max(KV_BATCH_BYTES)
             .max(EMIT_CALL_BYTES)
-            .max(granted(Capability::Messaging, self.message_bytes.max(PUBLISH_BYTES)))
-            .max(granted(Capability::Email, self.email_bytes))
-            .max(granted(Capability::Blob, self.blob_bytes))
-            .max(granted(Capability::Sql, self.sql_bytes))
+            .max(granted(!grants.messaging.is_empty(), self.message_bytes.max(PUBLISH_BYTES)))
+            .max(granted(!grants.email.is_empty(), self.email_bytes))
+            .max(granted(!grants.blob.is_empty(), self.blob_bytes))
+            .max(granted(!grants.sql.is_empty(), self.sql_bytes))
     }
 }
 

@@ -52,7 +52,7 @@ fn the_baseline_of_wasi_needs_nothing() {
 #[test]
 fn what_the_host_does_not_have_is_unknown() {
     for name in [
-        "jackfield:plugin/sql@0.1.0",
+        "jackfield:plugin/ftp@0.1.0",
         "jackfield:plugin/kv@0.2.0",
         "jackfield:plugin/kv@1.0.0",
         "jackfield:plugin/kv@0.1.x",
@@ -71,8 +71,8 @@ fn what_the_host_does_not_have_is_unknown() {
     ] {
         assert_eq!(known_import(name), None, "{name}");
     }
-    let seen = inspected(r#"(component (import "jackfield:plugin/sql@0.1.0" (instance)) (import "f" (func)))"#);
-    assert_eq!(seen.unknown_imports, ["jackfield:plugin/sql@0.1.0", "f"]);
+    let seen = inspected(r#"(component (import "jackfield:plugin/ftp@0.1.0" (instance)) (import "f" (func)))"#);
+    assert_eq!(seen.unknown_imports, ["jackfield:plugin/ftp@0.1.0", "f"]);
 }
 
 #[test]

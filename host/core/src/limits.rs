@@ -195,7 +195,9 @@ impl Limit {
             Self::Calls => "limits.calls",
             Self::Journal => "limits.journal",
             Self::Output => "limits.output",
-            Self::Argument => "twice the largest of limits.event, limits.output and limits.http_body",
+            Self::Argument => {
+                "twice the largest of limits.event, limits.output, limits.http_body, and those of the connections granted"
+            }
             Self::Handles => "1,000 open handles, fixed",
             Self::OutgoingBody => "limits.http_body",
         }

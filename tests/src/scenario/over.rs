@@ -32,7 +32,15 @@ impl Play<'_> {
     pub(super) async fn kill_after(&mut self, step: &Step, runs: u64) {
         let at = self.of(step, "kill_after");
         self.until(&at, |tally| tally.over() >= runs).await;
+        // The worst moment is while mails are on their way: their server falls silent, and goes on when the host is gone.
+        if let Some(smtp) = self.outside.smtp() {
+            smtp.pause();
+            tokio::time::sleep(Duration::from_millis(300)).await;
+        }
         self.host.kill9().await;
+        if let Some(smtp) = self.outside.smtp() {
+            smtp.resume();
+        }
         self.host.restart().await;
         let (over, all) = (self.tally().await.over(), self.all(step));
         assert!(

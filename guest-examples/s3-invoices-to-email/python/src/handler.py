@@ -33,7 +33,7 @@ class Invoice:
     pay_by: date | None = field(init=False)
 
     def __post_init__(self) -> None:
-        """Checks it; what is raised here rejects the event."""
+        """Checks it: types alone do not say what an amount is."""
         for name, pattern, wanted in [
             ("number", NUMBER, "capital letters, digits and dashes"),
             ("customer", re.compile(r".*\S.*"), "a name on one line"),
@@ -43,12 +43,12 @@ class Invoice:
         ]:
             value = getattr(self, name)
             if not pattern.fullmatch(value):
-                raise ValueError(f"`{name}` is {value!r}, not {wanted}")
+                raise Rejected(f"`{name}` is {value!r}, not {wanted}")
         self.total = Decimal(self.amount)
         try:
             self.pay_by = None if self.due is None else date.fromisoformat(self.due)
         except ValueError:
-            raise ValueError(f'`due` is {self.due!r}, not a date such as "2026-12-15"') from None
+            raise Rejected(f'`due` is {self.due!r}, not a date such as "2026-12-15"') from None
 
 
 @handler

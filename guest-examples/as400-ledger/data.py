@@ -11,13 +11,13 @@ rust/tests/              small files for `jackfield test`
 Run it again after a change of it: the same files each time.
 """
 
-import json
-from base64 import b64encode
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
-from hashlib import sha256
 from pathlib import Path
+
+from as400 import LENGTH, Entry, File, Wrong, file_bytes, packed, record_bytes, sound
+from fixtures import write_fixtures
 
 HERE = Path(__file__).parent
 KINDS = {"A": "asset", "L": "liability", "E": "equity", "R": "revenue", "X": "expense"}
@@ -27,7 +27,7 @@ NARRATIVES = [
     "Rent November",
     "",
     "Zoë Østergård, Århus",
-    "O'Neill & Sons, Ltd. \"C/O\"",
+    'O\'Neill & Sons, Ltd. "C/O"',
     "Müller & Söhne GmbH, Straße 7",
     "¿Qué pasó? ½ de 12,50 £",
     "{[|]} ~^\\ @#$ `!",
@@ -38,8 +38,7 @@ NARRATIVES = [
     "¢¬¦§µ¶·¸¹º»",
     "null",
 ]
-# The length of a record, and the largest that AMOUNT holds.
-LENGTH = 120
+# The largest that AMOUNT holds.
 MOST = Decimal("99999999999.99")
 
 
@@ -54,124 +53,6 @@ class Dice:
 
     def one_of(self, choices: list) -> object:
         return choices[self.below(len(choices))]
-
-
-@dataclass
-class Entry:
-    """A record that is sound."""
-
-    account: int
-    kind: str
-    document: str
-    posted: date
-    due: date | None
-    amount: Decimal
-    tax: Decimal
-    quantity: Decimal
-    rate: Decimal
-    currency: str
-    narrative: str
-    # The half byte that plus is written with.
-    plus: int = 0xC
-    minus_zero: bool = False
-
-
-@dataclass
-class Wrong:
-    """One that is not: other bytes from a place on (counted from 1), and what must be said of it."""
-
-    entry: Entry
-    at: int
-    bytes: bytes
-    reason: str
-
-
-@dataclass
-class File:
-    name: str
-    ccsid: int
-    company: str
-    written: tuple[date, str]
-    records: list = field(default_factory=list)
-
-
-# ── as an AS/400 writes it ───────────────────────────────────────────────────────────────────────────
-
-
-def packed(number: int, digits: int, plus: int = 0xC, minus_zero: bool = False) -> bytes:
-    """COMP-3."""
-    sign = 0xD if number < 0 or (number == 0 and minus_zero) else plus
-    text = f"{abs(number):0{digits}d}{sign:X}"
-    return bytes.fromhex(text if len(text) % 2 == 0 else "0" + text)
-
-
-def zoned(number: int, digits: int, plus: int = 0xF) -> bytes:
-    """A digit a byte, the sign over the last."""
-    made = bytearray(0xF0 + int(digit) for digit in f"{abs(number):0{digits}d}")
-    made[-1] = (0xD0 if number < 0 else plus << 4) + (made[-1] & 0xF)
-    return bytes(made)
-
-
-def units(number: Decimal, places: int) -> int:
-    return int(number.scaleb(places))
-
-
-def day(at: date | None) -> bytes:
-    """CYYMMDD."""
-    return packed(0 if at is None else (at.year - 1900) * 10_000 + at.month * 100 + at.day, 7)
-
-
-def text(value: str, characters: int, codec: str) -> bytes:
-    return value.ljust(characters).encode(codec)
-
-
-def entry_bytes(entry: Entry, codec: str) -> bytes:
-    return b"".join([
-        text("D", 1, codec),
-        zoned(entry.account, 10),
-        text(entry.kind, 1, codec),
-        text(entry.document, 10, codec),
-        day(entry.posted),
-        day(entry.due),
-        packed(units(entry.amount, 2), 13, entry.plus, entry.minus_zero),
-        zoned(units(entry.tax, 2), 9, 0xC if entry.plus == 0xC else 0xF),
-        packed(units(entry.quantity, 3), 10, entry.plus),
-        packed(units(entry.rate, 6), 9, 0xF),
-        text(entry.currency, 3, codec),
-        text(entry.narrative, 60, codec),
-    ])
-
-
-def record_bytes(record: Entry | Wrong, codec: str) -> bytes:
-    if isinstance(record, Entry):
-        return entry_bytes(record, codec)
-    made = bytearray(entry_bytes(record.entry, codec))
-    made[record.at - 1 : record.at - 1 + len(record.bytes)] = record.bytes
-    return bytes(made)
-
-
-def sound(record: Entry | Wrong) -> Entry:
-    """As it was meant, and so as the trailer counts it."""
-    return record if isinstance(record, Entry) else record.entry
-
-
-def file_bytes(file: File, count: int = 0, amounts: Decimal = Decimal(0)) -> bytes:
-    """All of it, with a trailer that is wrong by so much."""
-    codec = f"cp{file.ccsid:03}"
-    meant = [sound(record) for record in file.records]
-    on, at = file.written
-    header = b"".join([
-        text("H", 1, codec), text(file.company, 30, codec), text("S10F3A2B", 8, codec), day(on), zoned(int(at), 6),
-        zoned(on.year * 100 + on.month, 6), text("", 65, codec),
-    ])
-    trailer = b"".join([
-        text("T", 1, codec), packed(len(meant) + count, 7, 0xF),
-        packed(units(sum(entry.amount for entry in meant) + amounts, 2), 17),
-        packed(sum(entry.account for entry in meant) % 10**15, 15, 0xF), text("", 98, codec),
-    ])
-    made = header + b"".join(record_bytes(record, codec) for record in file.records) + trailer
-    assert len(made) == LENGTH * (len(meant) + 2)
-    return made
 
 
 # ── what is in it ────────────────────────────────────────────────────────────────────────────────────
@@ -195,7 +76,9 @@ def entry(dice: Dice, number: int, begin: date) -> Entry:
     )
     match number % 40:
         case 3:
-            made = replace(made, amount=Decimal("0.00"), tax=Decimal("0.00"), quantity=Decimal("0.000"), minus_zero=True)
+            made = replace(
+                made, amount=Decimal("0.00"), tax=Decimal("0.00"), quantity=Decimal("0.000"), minus_zero=True
+            )
         case 7:
             made = replace(made, amount=MOST, tax=Decimal("9999999.99"), quantity=Decimal("9999999.999"))
         case 11:
@@ -286,19 +169,37 @@ def rows(file: File) -> tuple[list, list]:
     meant = [sound(record) for record in file.records]
     lost = sum((r.entry.amount for r in file.records if isinstance(r, Wrong) and r.at == 31), Decimal("0.00"))
     head = [
-        file.name, file.company, f"{on} {at[:2]}:{at[2:4]}:{at[4:]}", on.strftime("%Y%m"), len(meant),
-        f"{sum(entry.amount for entry in meant):.2f}", f"{lost:.2f}", "t",
+        file.name,
+        file.company,
+        f"{on} {at[:2]}:{at[2:4]}:{at[4:]}",
+        on.strftime("%Y%m"),
+        len(meant),
+        f"{sum(entry.amount for entry in meant):.2f}",
+        f"{lost:.2f}",
+        "t",
     ]
     entries, rejects = [], []
     for number, record in enumerate(file.records, 1):
         if isinstance(record, Wrong):
             rejects.append([file.name, number, record.reason, record_bytes(record, codec).hex().upper()])
             continue
-        entries.append(head + [
-            number, f"{record.account:010}", KINDS[record.kind], record.document, record.posted, record.due,
-            f"{record.amount:.2f}", f"{record.tax:.2f}", f"{record.quantity:.3f}", f"{record.rate:.6f}", record.currency,
-            record.narrative,
-        ])
+        entries.append(
+            head
+            + [
+                number,
+                f"{record.account:010}",
+                KINDS[record.kind],
+                record.document,
+                record.posted,
+                record.due,
+                f"{record.amount:.2f}",
+                f"{record.tax:.2f}",
+                f"{record.quantity:.3f}",
+                f"{record.rate:.6f}",
+                record.currency,
+                record.narrative,
+            ]
+        )
     return entries, rejects
 
 
@@ -352,71 +253,6 @@ def write_code_pages() -> None:
     (HERE / "rust/src/code_pages.rs").write_text("\n".join(made) + "\n", encoding="utf-8")
 
 
-def write_fixtures() -> None:
-    """A sound entry between two that are not; the same from a database that is away; a trailer that counts one more."""
-    first = Entry(
-        4711, "X", "RE00000001", date(2024, 2, 29), None, Decimal("-119.00"), Decimal("-19.00"), Decimal("-1.500"),
-        Decimal("1.085"), "EUR", "Größe \"7½\"",
-    )
-    wrong = [
-        Wrong(first, 27, packed(1260230, 7), "DUE-ON is X'1260230C': there is no 2026-02-30"),
-        Wrong(first, 31, bytes([0x40] * 7), "AMOUNT is X'40404040404040': 0 is no sign"),
-    ]
-    small = File("de/LEDGER.D240301", 273, "Müller & Söhne GmbH", (date(2024, 3, 1), "061500"), [wrong[0], first, wrong[1]])
-    data = file_bytes(small)
-    digest = sha256(data).hexdigest()
-
-    def source(name: str) -> str:
-        """The text of a statement, as the handler has it."""
-        code = (HERE / "rust/src/lib.rs").read_text(encoding="utf-8")
-        text = code.split(f"const {name}: &str =", 1)[1].split('"', 2)[1]
-        return " ".join(text.replace("\\\n", "").split())
-
-    def statement(name: str, *values: object) -> dict:
-        kinds = {str: "text", int: "integer"}
-        parameters = ["null" if value is None else {kinds[type(value)]: value} for value in values]
-        return {"statement": {"text": source(name), "parameters": parameters}}
-
-    def reject(record: int, wrong: Wrong) -> dict:
-        return statement("INSERT_REJECT", digest, record, wrong.reason, record_bytes(wrong, "cp273").hex().upper())
-
-    batch = [
-        statement("INSERT_FILE", digest, small.name, small.company, "S10F3A2B", "2024-03-01 06:15:00", "202403", 3,
-                  "-357.00", "-119.00"),
-        reject(1, wrong[0]),
-        statement("INSERT_ENTRY", digest, 2, "0000004711", "expense", first.document, "2024-02-29", None, "-119.00", "-19.00",
-                  "-1.500", "1.085000", "EUR", first.narrative),
-        reject(3, wrong[1]),
-        statement("COMPLETE", digest),
-    ]
-    what = "batch ledger insert ledger_entries, ledger_files, ledger_rejects; update ledger_files"
-    config = {"ccsids": {"de/": 273}}
-
-    def event(data: bytes) -> dict:
-        return {
-            "id": f"{small.name} {sha256(data).hexdigest()}", "subject": small.name,
-            "data_base64": b64encode(data).decode("ascii"),
-        }
-
-    def fixture(name: str, data: bytes, **rest: object) -> None:
-        made = json.dumps({"event": event(data), "config": config, **rest}, indent=2, ensure_ascii=False)
-        (HERE / "rust/tests" / name).write_text(made + "\n", encoding="utf-8")
-
-    output = {"file": small.name, "records": 3, "entries": 1, "rejected": 2}
-    done = {"capability": "sql", "what": what, "request": {"connection": "ledger", "batch": batch},
-            "response": {"changes": [{"rows": 1}] * len(batch)}}
-    fixture("first.json", data, calls=[done], log=[f"record 1: {wrong[0].reason}", f"{small.name} is written"],
-            outcome={"output": {"data": output}})
-    again = {"capability": "sql", "what": what, "response": {"changes": [{"rows": 0}] * 4 + [{"rows": 1}]}}
-    fixture("again.json", data, calls=[again], outcome={"output": {"data": output | {"entries": 0, "rejected": 0}}})
-    away = {"capability": "sql", "what": what, "error": {"error": "unavailable", "text": "nobody is there"}}
-    fixture("unavailable.json", data, calls=[away], outcome={"outcome": "failed", "reason": "nobody is there"})
-    reason = f"{small.name}: the trailer has entries 4, the file 3"
-    fixture("wrong-trailer.json", file_bytes(small, count=1), outcome={"outcome": "rejected", "reason": reason})
-    reason = f"{small.name}: {len(data) - 1} bytes are not whole records of 120"
-    fixture("cut-short.json", data[:-1], outcome={"outcome": "rejected", "reason": reason})
-
-
 def put(name: str, data: bytes) -> None:
     path = HERE / "data" / name
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -451,14 +287,19 @@ def main() -> None:
     put("wrong/LEDGER.D261108", whole[:LENGTH] + whole[2 * LENGTH :])
     dead = [
         ["LEDGER.D261104", "LEDGER.D261104: the trailer has entries 13, the file 12"],
-        ["LEDGER.D261105", f"LEDGER.D261105: the trailer has amounts {total + Decimal('0.01'):.2f}, the file {total:.2f}"],
+        [
+            "LEDGER.D261105",
+            f"LEDGER.D261105: the trailer has amounts {total + Decimal('0.01'):.2f}, the file {total:.2f}",
+        ],
         ["LEDGER.D261106", "LEDGER.D261106: 1620 bytes are not whole records of 120"],
         ["LEDGER.D261107", 'LEDGER.D261107: the last record is of kind "D", not "T"'],
         ["LEDGER.D261108", "LEDGER.D261108: the trailer has entries 12, the file 11"],
     ]
 
-    entries, rejects = zip(*(rows(made) for made in sorted(files, key=lambda made: made.name)))
-    header = "name company written_at period entries amounts unread complete record account account_kind document posted_on"
+    entries, rejects = zip(*(rows(made) for made in sorted(files, key=lambda made: made.name)), strict=True)
+    header = (
+        "name company written_at period entries amounts unread complete record account account_kind document posted_on"
+    )
     header += " due_on amount tax quantity rate currency narrative"
     write_csv("expected.csv", header.split(), sum(entries, []))
     write_csv("rejected.csv", ["name", "record", "reason", "bytes"], sum(rejects, []))

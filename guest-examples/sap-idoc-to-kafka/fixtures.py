@@ -54,7 +54,7 @@ def write_fixtures() -> None:
     }
     done = {"docnum": sound.docnum, "order": sound.order["number"], "published": True}
     after = {key: sound.order["number"]}
-    parted = {"run": {"trigger": "parted"}}
+    parted = {"run": {"trigger": "parted"}, "config": {"topic": "orders"}}
     published = parted | {"calls": [publish], "kv_after": after, "outcome": {"output": {"data": done}}}
     fixture("first.json", event(sound, texts[0]), **published)
     fixture("xml.json", event(sound, structured(sound, True).strip(), "application/xml"), **published)

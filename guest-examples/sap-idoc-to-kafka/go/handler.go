@@ -135,12 +135,9 @@ func publish(ctx context.Context, event jackfield.Event[[]byte]) (*jackfield.Out
 		answer["published"] = false
 		return jackfield.JSON(answer)
 	}
-	topic, set, err := jackfield.Config.Get("topic")
+	topic, err := jackfield.Config.Require("topic")
 	if err != nil {
 		return nil, err
-	}
-	if !set {
-		topic = "orders"
 	}
 	err = jackfield.Messaging.Publish(ctx, "broker", jackfield.Message{
 		Topic: topic,

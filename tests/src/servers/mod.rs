@@ -8,6 +8,7 @@
 //! test process, however that ends.
 
 pub mod kafka;
+mod kafka_produce;
 mod kafka_wire;
 pub mod nats;
 mod nats_wire;

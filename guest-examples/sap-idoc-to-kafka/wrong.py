@@ -110,6 +110,7 @@ BOTH = [
     without("E1EDP01", "it has no item (E1EDP01)"),
     wrong_sum("001", "77", Decimal(1)),
     wrong_sum("002", "0.01", Decimal(1)),
+    in_control("SNDPRN", "", "its control record says no number (DOCNUM), or no sender (SNDPRN)"),
 ]
 
 

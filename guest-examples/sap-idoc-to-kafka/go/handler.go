@@ -66,13 +66,15 @@ func part(ctx context.Context, event jackfield.Event[[]byte]) (*jackfield.Output
 		return err
 	}
 	for _, idoc := range idocs {
-		draft := idoc.draft(name)
+		if len(idoc.text) > largestEvent {
+			idoc.fault, idoc.text = fmt.Sprintf("it has %d bytes, more than an event carries", len(idoc.text)), nil
+		}
 		if len(drafts) == mostEvents || size+len(idoc.text) > mostBytes {
 			if err := emit(); err != nil {
 				return nil, err
 			}
 		}
-		drafts, size = append(drafts, draft), size+len(idoc.text)
+		drafts, size = append(drafts, idoc.draft(name)), size+len(idoc.text)
 	}
 	if err := emit(); err != nil {
 		return nil, err
@@ -98,10 +100,6 @@ func writingOf(name string) (writing, error) {
 
 // draft is an IDoc's event. Its subject is the IDoc's number, by which a person finds it among the dead letters.
 func (i idoc) draft(file string) jackfield.Draft {
-	if len(i.text) > largestEvent {
-		i.fault = fmt.Sprintf("it has %d bytes, more than an event carries", len(i.text))
-		i.text = ""
-	}
 	extensions := jackfield.Attributes{{Name: "file", Value: file}}
 	for _, known := range []jackfield.Attribute{{Name: "sender", Value: i.sender}, {Name: "fault", Value: i.fault}} {
 		if known.Value != "" {
@@ -109,7 +107,7 @@ func (i idoc) draft(file string) jackfield.Draft {
 		}
 	}
 	return jackfield.Draft{
-		Type: arrived, Subject: i.docnum, ContentType: i.contentType, Extensions: extensions, Data: []byte(i.text),
+		Type: arrived, Subject: i.docnum, ContentType: i.contentType, Extensions: extensions, Data: i.text,
 	}
 }
 
@@ -118,6 +116,9 @@ func publish(ctx context.Context, event jackfield.Event[[]byte]) (*jackfield.Out
 	docnum, sender := event.Subject, event.Extensions.Get("sender")
 	if fault := event.Extensions.Get("fault"); fault != "" {
 		return nil, jackfield.Rejectedf("IDoc %s: %s", docnum, fault)
+	}
+	if docnum == "" || sender == "" {
+		return nil, jackfield.Rejectedf("its control record says no number (DOCNUM), or no sender (SNDPRN)")
 	}
 	order, err := readOrder(string(event.Data), event.ContentType)
 	if err != nil {

@@ -17,7 +17,7 @@ import (
 type idoc struct {
 	docnum, sender string
 	contentType    string
-	text           string
+	text           []byte
 	// fault is what is wrong with its records; "" if they are whole.
 	fault string
 }
@@ -70,7 +70,7 @@ func splitFlat(data []byte, how writing) ([]idoc, error) {
 		if fault != nil && last.fault == "" {
 			last.fault = fmt.Sprintf("line %d of the file: %s", index+1, fault)
 		}
-		last.text += strings.TrimRight(text, " ") + "\n"
+		last.text = append(last.text, strings.TrimRight(text, " ")+"\n"...)
 	}
 	return idocs, nil
 }
@@ -136,7 +136,7 @@ func splitXML(data []byte) ([]idoc, error) {
 			}
 		case xml.EndElement:
 			if len(open) == 2 && token.Name.Local == "IDOC" {
-				idocs[len(idocs)-1].text = text[begins:decoder.InputOffset()]
+				idocs[len(idocs)-1].text = []byte(text[begins:decoder.InputOffset()])
 			}
 			open = open[:len(open)-1]
 		}

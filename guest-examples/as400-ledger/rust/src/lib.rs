@@ -9,10 +9,11 @@ mod file;
 mod layout;
 
 use std::collections::BTreeMap;
+use std::iter;
 
 use code_pages::CodePage;
 use file::{File, Row};
-use jackfield::sql::{Batch, Value};
+use jackfield::sql::Value;
 use jackfield::{Bytes, Context, Error, Event, Output, Result, json, log, params};
 
 /// The most statements of a batch.
@@ -41,24 +42,22 @@ fn on_file(event: Event<Bytes>, cx: Context) -> Result<Output> {
     let file =
         File::read(&event.data, code_page(&cx, name)?).map_err(|e| Error::rejected(format_args!("{name}: {e}")))?;
 
-    let mut statements = vec![(INSERT_FILE, of_file(digest, name, &file))];
-    for (record, row) in (1_i64..).zip(&file.rows) {
-        statements.push(match row {
-            Row::Entry(entry) => (INSERT_ENTRY, of_entry(digest, record, entry)),
-            Row::Wrong { reason, bytes } => {
-                log::warn!("{name}: record {record}: {reason}");
-                (INSERT_REJECT, params![digest, record, reason, hex(bytes)])
-            }
-        });
-    }
-    statements.push((COMPLETE, params![digest]));
+    let rows = (1_i64..).zip(&file.rows).map(|(record, row)| match row {
+        Row::Entry(entry) => (INSERT_ENTRY, of_entry(digest, record, entry)),
+        Row::Wrong { reason, bytes } => {
+            log::warn!("{name}: record {record}: {reason}");
+            (INSERT_REJECT, params![digest, record, reason, hex(bytes)])
+        }
+    });
+    let begin = iter::once((INSERT_FILE, of_file(digest, name, &file)));
+    let end = iter::once((COMPLETE, params![digest]));
+    let mut statements = begin.chain(rows).chain(end).peekable();
 
     // A batch that was written is not written again when the run is tried again; rows are written once whoever tries.
-    let mut changes = Vec::with_capacity(statements.len());
-    let mut rest = statements.into_iter().peekable();
-    while rest.peek().is_some() {
-        let batch = rest.by_ref().take(MOST_STATEMENTS);
-        let batch = batch.fold(cx.sql.batch("ledger"), |batch: Batch, (text, values)| batch.execute(text, values));
+    let mut changes = Vec::with_capacity(file.rows.len() + 2);
+    while statements.peek().is_some() {
+        let batch = statements.by_ref().take(MOST_STATEMENTS);
+        let batch = batch.fold(cx.sql.batch("ledger"), |batch, (text, values)| batch.execute(text, values));
         changes.extend(batch.commit()?);
     }
     // A file that was here under another name has its rows already.

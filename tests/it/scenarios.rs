@@ -21,12 +21,14 @@ macro_rules! scenarios {
 }
 
 scenarios! {
+    as400_ledger_in_rust: "as400-ledger" in "rust",
     kafka_orders_to_postgres_in_go: "kafka-orders-to-postgres" in "go",
     kafka_orders_to_postgres_in_js: "kafka-orders-to-postgres" in "js",
     kafka_orders_to_postgres_in_python: "kafka-orders-to-postgres" in "python",
     kafka_orders_to_postgres_in_rust: "kafka-orders-to-postgres" in "rust",
     nightly_report_in_js: "nightly-report" in "js",
     s3_invoices_to_email_in_python: "s3-invoices-to-email" in "python",
+    sap_idoc_to_kafka_in_go: "sap-idoc-to-kafka" in "go",
 }
 
 #[test]

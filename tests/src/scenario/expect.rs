@@ -138,6 +138,11 @@ pub struct ExpectedRecords {
     /// Whether in this order, partition after partition.
     #[serde(default)]
     pub ordered: bool,
+    /// Where in a record (JSON) its key is, such as `/customer`; left out, any will do.
+    pub key: Option<String>,
+    /// Headers that each record has, and where in it (JSON) their values are.
+    #[serde(default)]
+    pub headers: BTreeMap<String, String>,
 }
 
 /// A mail.

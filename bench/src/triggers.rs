@@ -278,7 +278,7 @@ async fn notifications(table: &mut Table) -> anyhow::Result<()> {
             "credential": { "user": USER, "secret": "password" },
         }),
         secrets: &[("password", PASSWORD)],
-        trigger: json!({ "channels": ["ch"] }),
+        trigger: json!({ "listen": ["ch"] }),
     };
     let send = async {
         server.sql(&database, &notify).await;

@@ -63,6 +63,11 @@ impl Source for TopicSource {
 }
 
 impl TopicSource {
+    /// How long records are left alone while the sink is at work: far less than until the group takes a member for dead.
+    fn patience(&self) -> Duration {
+        (self.most_poll / 4).min(Duration::from_secs(5))
+    }
+
     async fn listen(&self, cx: &SourceContext) -> Result<(), SourceError> {
         self.cluster.check_own().await?;
         let heard = Arc::new(Heard::default());
@@ -97,6 +102,7 @@ impl TopicSource {
             topics,
             seen: HashMap::new(),
             waiting: Waiting::default(),
+            full_since: None,
             paused: false,
             down: None,
         };
@@ -173,6 +179,8 @@ struct Taking<'a> {
     /// The last record of each partition: offsets only grow, unless a topic was made anew.
     seen: HashMap<Partition, (i64, u64)>,
     waiting: Waiting,
+    /// Since when nothing is taken because the sink is at work.
+    full_since: Option<Instant>,
     paused: bool,
     /// Since when no broker is connected.
     down: Option<Instant>,
@@ -192,8 +200,19 @@ impl Taking<'_> {
             if accepting.is_none() && self.waiting.due().is_some_and(|due| due <= Instant::now()) {
                 accepting = self.hand_over();
             }
-            self.pause(accepting.is_some() && self.waiting.is_full())?;
-            let due = if accepting.is_none() { self.waiting.due() } else { None };
+            // While the sink is at work on a batch and the next one is full, nothing is taken. That is soon over, or else the
+            // partitions are paused: then asking for records shows the group that this member lives. Not at once: what was
+            // fetched ahead of a paused partition is thrown away, and fetched again.
+            let full = accepting.is_some() && self.waiting.is_full();
+            self.full_since = full.then(|| self.full_since.unwrap_or_else(Instant::now));
+            let pause_at = self.full_since.map(|since| since + self.source.patience());
+            self.pause(pause_at.is_some_and(|at| at <= Instant::now()))?;
+            let due = match pause_at.filter(|_| !self.paused) {
+                Some(at) => Some(at),
+                None if accepting.is_none() => self.waiting.due(),
+                None => None,
+            };
+            let takes = !full || self.paused;
             tokio::select! {
                 biased;
                 () = cx.stop.cancelled() => break,
@@ -222,7 +241,7 @@ impl Taking<'_> {
                     }
                 }
                 Some(looked) = looking.join_next() => looked.unwrap_or(Ok(()))?,
-                Some(record) = records.next() => {
+                Some(record) = records.next(), if takes => {
                     self.add(record)?;
                     while !self.waiting.is_full() {
                         match records.next().now_or_never() {

@@ -18,15 +18,58 @@ mod tests;
 use bytes::Bytes;
 use serde_json::Value;
 
-use super::Recording;
+use super::{RecordedCall, Recording};
 use crate::clock::Timestamp;
+use crate::grant::Capability;
 use crate::ids::ComponentName;
+use crate::journal::{Class, Verdict};
 
 use expected::Expected;
 pub(crate) use script::{Answered, Script};
 
 pub use difference::{Difference, Line};
 pub use reduce::{Length, reduced};
+
+/// The answer to a call as a person gives it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GivenAnswer {
+    /// As the journal has it.
+    pub encoded: Vec<u8>,
+    /// In a few words.
+    pub short: String,
+}
+
+/// The answer to a call of a `capability`, in the form of a fixture's `response`; without one, what such calls are usually
+/// answered. `label` is the journal's word for the call, such as `send post a@example.com`.
+///
+/// # Errors
+///
+/// It is none, or one has to be given: what would be right.
+pub fn given_answer(capability: Capability, label: &str, given: Option<Value>) -> Result<GivenAnswer, String> {
+    // What a reply says, or what each statement of a batch changed, nobody can guess.
+    let unknown = matches!(label.split(' ').next(), Some("request" | "batch"));
+    let usual = || written::usual_answer(capability, label, None).filter(|_| !unknown);
+    let response = match given {
+        Some(given) => written::readable(capability, given),
+        None => usual().ok_or_else(|| "say what was answered, as a fixture's `response` does".to_owned())?,
+    };
+    let call = RecordedCall {
+        call: 1,
+        capability,
+        what: label.to_owned(),
+        class: Class::Unkeyed,
+        verdict: Verdict::Done,
+        took_ms: 0,
+        generation: 0,
+        request: None,
+        request_hash: None,
+        response: Some(response),
+        error: None,
+        answer_base64: None,
+    };
+    let encoded = call.encoded_answer().map_err(|e| e.0)?.unwrap_or_default();
+    Ok(GivenAnswer { encoded, short: call.answer_in_short() })
+}
 
 /// When a test takes place, unless its file says so: the wall clock of its guest stands there.
 pub const NOW: Timestamp = Timestamp(1_767_225_600_000);

@@ -9,8 +9,10 @@ use base64::prelude::{BASE64_STANDARD, Engine as _};
 use jackfield_core::grant::Capability;
 use jackfield_core::hatch::encode_answer;
 use jackfield_core::ids::RunId;
+use jackfield_core::journal::What;
 use jackfield_core::journal::decide::{Doubt, doubts};
 use jackfield_core::ports::http::{HttpAnswer, HttpResponse};
+use jackfield_core::recording::fixture::{GivenAnswer, given_answer};
 use jackfield_core::run::RunState;
 use jackfield_core::store::queue::{self, Skipped};
 use serde::{Deserialize, Serialize};
@@ -81,15 +83,18 @@ pub(super) struct Decision {
     /// For `skip`: which call; without, the first in doubt.
     #[serde(default)]
     call: Option<u32>,
-    /// For `skip`: what the guest is told the other side answered; without, 201 to a POST, else 200, and no body.
+    /// For `skip`: what the guest is told the other side answered. Of `http`: `status`, `headers`, and `body` or `body_base64`;
+    /// without, 201 to a POST, else 200, and no body. Of other capabilities: as a fixture's `response`; without, what such calls
+    /// are usually answered.
     #[serde(default)]
-    result: Option<GivenResult>,
+    #[schema(value_type = Option<Value>)]
+    result: Option<Value>,
 }
 
 impl Wanted for Decision {}
 
 /// The answer of the other side, as a person gives it.
-#[derive(Clone, Debug, Default, Deserialize, ToSchema)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct GivenResult {
     /// The status.
@@ -100,7 +105,6 @@ struct GivenResult {
     headers: BTreeMap<String, String>,
     /// The body: text as it is, anything else as JSON.
     #[serde(default)]
-    #[schema(value_type = Option<Value>)]
     body: Option<Value>,
     /// The body, if it is no text.
     #[serde(default)]
@@ -175,11 +179,8 @@ pub(super) async fn decide(
         Word::Fail => (queue::Decision::Fail, None, None),
         Word::Skip => {
             let doubt = chosen(&api, run, wish.call).await?;
-            let response = wish.result.unwrap_or_default().response(&doubt.what.text)?;
-            let body = response.body.len();
-            let shown = format!("{} with {body} byte{} of body", response.status, if body == 1 { "" } else { "s" });
-            let answer = encode_answer::<HttpAnswer>(&Ok(response));
-            let skipped = Skipped { call: doubt.call, answer, shown: shown.clone() };
+            let GivenAnswer { encoded, short: shown } = answered(&doubt.what, wish.result)?;
+            let skipped = Skipped { call: doubt.call, answer: encoded, shown: shown.clone() };
             (queue::Decision::Skip(skipped), Some(InDoubt::from(&doubt)), Some(shown))
         }
     };
@@ -213,13 +214,21 @@ async fn chosen(api: &Shared, run: RunId, call: Option<u32>) -> Result<Doubt, Ap
         };
         return Err(ApiError::Conflict(text));
     };
-    if doubt.what.capability != Capability::Http {
-        return Err(ApiError::Conflict(format!(
-            "a result can be given for calls of http; this one is of {}",
-            doubt.what.capability
-        )));
-    }
     Ok(doubt)
+}
+
+/// What a call is said to have been answered.
+fn answered(call: &What, given: Option<Value>) -> Result<GivenAnswer, ApiError> {
+    let bad = |e: String| ApiError::BadRequest(format!("`result`: {e}"));
+    if call.capability != Capability::Http {
+        return given_answer(call.capability, &call.text, given).map_err(bad);
+    }
+    let given: GivenResult =
+        given.map_or_else(|| Ok(GivenResult::default()), serde_json::from_value).map_err(|e| bad(e.to_string()))?;
+    let response = given.response(&call.text)?;
+    let body = response.body.len();
+    let short = format!("{} with {body} byte{} of body", response.status, if body == 1 { "" } else { "s" });
+    Ok(GivenAnswer { encoded: encode_answer::<HttpAnswer>(&Ok(response)), short })
 }
 
 #[cfg(test)]

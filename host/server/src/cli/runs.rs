@@ -31,7 +31,8 @@ pub(super) enum RunsCommand {
         /// What is to become of the call
         decision: Decision,
         /// skip: what the other side answered, as JSON or a file with it:
-        /// {"status": 201, "headers": {}, "body": "…"} [default: 201 to a POST, else 200, and no body]
+        /// {"status": 201, "headers": {}, "body": "…"}, or what a fixture calls `response`
+        /// [default: 201 to a POST, else 200, and no body; of others the usual answer]
         #[arg(long, value_name = "JSON|FILE")]
         result: Option<String>,
         /// skip: which call, if several are in doubt [default: the first]
@@ -147,7 +148,7 @@ async fn decide(
 
 /// A result as it is given: JSON, or the name of a file that holds it.
 fn given(text: &str) -> Result<Value, CliError> {
-    let from_file = !text.trim_start().starts_with('{');
+    let from_file = !text.trim_start().starts_with(['{', '"', '[']);
     let json = if from_file {
         std::fs::read_to_string(text).map_err(|e| CliError::input(format!("--result {text}: {e}")))?
     } else {

@@ -134,7 +134,7 @@ fn known_target(ledger: &Ledger, target: i64) -> Result<&KnownTarget, Fault> {
 
 /// Notes the id that an integration gives an event; whether it is new.
 fn note(ledger: &Ledger, target: &Target, id: &str, run: RunId) -> Result<bool, Fault> {
-    // Three parts, where the key of a trigger's event has five: none is the other.
+    // A hash of three parts, where the key of a trigger's event begins with one of four: none is the other.
     let key = queue::hashed([target.environment.as_str(), target.integration.as_str(), id]);
     let noted = ledger
         .conn

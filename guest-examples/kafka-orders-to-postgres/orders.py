@@ -173,7 +173,7 @@ def main() -> None:
     (HERE / "orders.jsonl").write_text("".join(record + "\n" for record in records), encoding="utf-8")
     header = ["id", "customer", "placed_at", "currency", "note", "characters", "total", "lines"]
     write_csv("expected.csv", header, [row(order) for order in orders])
-    write_csv("rejected.csv", ["line", "reason"], rejected)
+    write_csv("rejected.csv", ["line", "reason"], [(line, f"rejected: {reason}") for line, reason in rejected])
 
 
 def row(order: dict) -> list:

@@ -3,22 +3,9 @@
 use jackfield_tests::env;
 use jackfield_tests::host::Host;
 use jackfield_tests::polyglot::play::play_example;
-use jackfield_tests::scenario::{Played, Scenario};
+use jackfield_tests::scenario::{Played, Scenario, languages};
 use jackfield_tests::wait;
 use serde_json::{Value, json};
-
-/// Languages that an example is written in: the folders beside its scenario that hold a manifest.
-fn languages(example: &str) -> Vec<String> {
-    let folder = env::repository("guest-examples").join(example);
-    let entries = std::fs::read_dir(&folder).unwrap_or_else(|e| panic!("{}: {e}", folder.display()));
-    let mut found: Vec<String> = entries
-        .map(|entry| entry.unwrap())
-        .filter(|entry| entry.path().join("jackfield.toml").is_file())
-        .map(|entry| entry.file_name().into_string().unwrap())
-        .collect();
-    found.sort();
-    found
-}
 
 /// One scenario, once per language. Beyond what the file asks for, all must come to the same: outcome, output,
 /// log, and the calls that arrived outside, equal in method, URL, the guest's own headers and canonical body.
@@ -27,14 +14,10 @@ async fn servicenow_to_github_in_every_language() {
     let example = "servicenow-to-github";
     let languages = languages(example);
     assert_eq!(languages, ["go", "js", "python", "rust"]);
-    let scenario = Scenario::read(&env::repository("guest-examples").join(example).join("scenario.toml"));
+    let scenario = Scenario::of(example);
     let mut first: Option<(String, Vec<Played>)> = None;
     for language in languages.into_iter().rev() {
-        let folder = format!("guest-examples/{example}/{language}");
-        let wasm = env::guest(&format!("{folder}/dist/sync.wasm"));
-        let manifest = std::fs::read_to_string(env::repository(&folder).join("jackfield.toml")).unwrap();
-        let host = Host::start().await;
-        let played = scenario.play(&host, &manifest, &[("sync", &wasm)]).await;
+        let played = scenario.play(&language).await;
         match &first {
             None => first = Some((language, played)),
             Some((other, reference)) => {

@@ -14,7 +14,7 @@ use tokio::sync::OnceCell;
 
 use super::process::{tool, try_tool};
 use super::server::{Kind, PASSWORD, Server, USER, fresh_name};
-use super::{kafka_wire as wire, ports, tls};
+use super::{kafka_produce, kafka_wire as wire, ports, tls};
 use crate::{env, wait};
 
 /// A Kafka broker, its own controller.
@@ -53,6 +53,8 @@ pub struct Record {
     pub value: Option<String>,
 }
 
+/// The most that is sent at once, of values: well below what a broker takes.
+const BATCH_BYTES: usize = 500_000;
 const CONSOLE_CONSUMER: &str = "org.apache.kafka.tools.consumer.ConsoleConsumer";
 const CONSOLE_PRODUCER: &str = "org.apache.kafka.tools.ConsoleProducer";
 const TOPIC_COMMAND: &str = "org.apache.kafka.tools.TopicCommand";
@@ -221,6 +223,37 @@ impl Kafka {
         let separator = format!("key.separator={COLUMN}");
         let arguments = ["--topic", topic, "--reader-property", "parse.key=true", "--reader-property", &separator];
         self.tool(CONSOLE_PRODUCER, &arguments, &lines).await;
+    }
+
+    /// Sends records, keys and values of any bytes: those of one key, and those without, to one partition in this order.
+    ///
+    /// # Panics
+    ///
+    /// The broker refuses.
+    pub async fn send(&self, topic: &str, messages: &[(Option<String>, Vec<u8>)]) {
+        let port = self.kind.plain;
+        let led = patiently(topic, || wire::led_partitions(port, topic)).await;
+        let mut shares = vec![Vec::new(); led.len()];
+        for message in messages {
+            let key = message.0.as_deref().unwrap_or_default();
+            let share = Sha256::digest(key)[0] as usize % led.len();
+            shares[share].push(message);
+        }
+        let now = env::unix_seconds() * 1_000;
+        for (partition, share) in led.iter().zip(shares) {
+            let mut rest = share.as_slice();
+            while !rest.is_empty() {
+                let mut bytes = 0;
+                let fits = rest.iter().take_while(|(_, value)| {
+                    bytes += value.len();
+                    bytes < BATCH_BYTES
+                });
+                let (batch, after) = rest.split_at(fits.count().max(1));
+                let stored = kafka_produce::produce(port, topic, *partition, now, batch).await;
+                stored.unwrap_or_else(|e| panic!("{} records for {topic}: {e}", batch.len()));
+                rest = after;
+            }
+        }
     }
 
     /// Logs in over TLS as [`USER`], by the broker's own client. Takes a second or two.

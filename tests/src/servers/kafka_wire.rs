@@ -138,7 +138,7 @@ fn put<T>(found: &mut [T], partitions: &[i32], partition: i32, value: T) {
 }
 
 /// Sends a request over a connection of its own, and gives the body of the answer.
-async fn ask(port: u16, (kind, version): (i16, i16), body: Body) -> io::Result<Answer> {
+pub(super) async fn ask(port: u16, (kind, version): (i16, i16), body: Body) -> io::Result<Answer> {
     let mut message = Body::default();
     message.i16(kind);
     message.i16(version);
@@ -159,18 +159,18 @@ async fn ask(port: u16, (kind, version): (i16, i16), body: Body) -> io::Result<A
 
 /// What is sent. Numbers are big-endian, texts have their length before them.
 #[derive(Default)]
-struct Body(Vec<u8>);
+pub(super) struct Body(Vec<u8>);
 
 impl Body {
-    fn bytes(&mut self, bytes: &[u8]) {
+    pub(super) fn bytes(&mut self, bytes: &[u8]) {
         self.0.extend_from_slice(bytes);
     }
 
-    fn i16(&mut self, number: i16) {
+    pub(super) fn i16(&mut self, number: i16) {
         self.bytes(&number.to_be_bytes());
     }
 
-    fn i32(&mut self, number: i32) {
+    pub(super) fn i32(&mut self, number: i32) {
         self.bytes(&number.to_be_bytes());
     }
 
@@ -178,14 +178,14 @@ impl Body {
         self.bytes(&number.to_be_bytes());
     }
 
-    fn text(&mut self, text: &str) {
+    pub(super) fn text(&mut self, text: &str) {
         self.i16(text.len() as i16);
         self.bytes(text.as_bytes());
     }
 }
 
 /// What was answered and is not read yet.
-struct Answer(Vec<u8>);
+pub(super) struct Answer(Vec<u8>);
 
 impl Answer {
     fn take(&mut self, count: usize) -> io::Result<Vec<u8>> {
@@ -205,7 +205,7 @@ impl Answer {
         Ok(i16::from_be_bytes(self.array()?))
     }
 
-    fn i32(&mut self) -> io::Result<i32> {
+    pub(super) fn i32(&mut self) -> io::Result<i32> {
         Ok(i32::from_be_bytes(self.array()?))
     }
 
@@ -214,14 +214,14 @@ impl Answer {
     }
 
     /// A text, or none.
-    fn text(&mut self) -> io::Result<Option<String>> {
+    pub(super) fn text(&mut self) -> io::Result<Option<String>> {
         let length = self.i16()?;
         let Ok(length) = usize::try_from(length) else { return Ok(None) };
         Ok(Some(String::from_utf8_lossy(&self.take(length)?).into_owned()))
     }
 
     /// The number of an error: 0 is none.
-    fn error(&mut self) -> io::Result<()> {
+    pub(super) fn error(&mut self) -> io::Result<()> {
         match self.i16()? {
             0 => Ok(()),
             code => Err(io::Error::other(format!("Kafka's error {code}"))),

@@ -10,6 +10,7 @@
 
 pub mod fhir;
 pub mod kafka;
+mod kafka_produce;
 mod kafka_wire;
 pub mod nats;
 mod nats_wire;

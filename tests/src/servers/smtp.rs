@@ -105,6 +105,12 @@ impl Smtp {
         found["messages"].as_array().cloned().unwrap_or_default()
     }
 
+    /// All that it took, at most 1,000, the newest first; as [`Self::messages`] tells.
+    pub async fn all(&self) -> Vec<Value> {
+        let listed = server::json(server::http().get(self.api("messages")).query(&[("limit", "1000")])).await;
+        listed["messages"].as_array().cloned().unwrap_or_default()
+    }
+
     /// A message's parts: `Text`, `HTML`, `Attachments` with their `PartID` …
     pub async fn message(&self, id: &str) -> Value {
         server::json(server::http().get(self.api(&format!("message/{id}")))).await

@@ -9,7 +9,8 @@ local-later.sql   what the hospital puts right
 pulled.csv        the tables when all of the first two is here, as written.sql shows them
 expected.csv      the same at the end
 outbox.csv        what is still in the outbox after local.sql, as outbox.sql shows it
-pushed.jsonl      what the server has of our patients then
+created.jsonl     the patients of the server that have a number of ours then
+changed.jsonl     the patients of the server that we changed
 rejected-….csv    the dead letters after each of the three changes of the server: subject, reason
 
 Run it again after a change of it: the same each time. It prints how many runs each step is.
@@ -285,11 +286,14 @@ def main() -> None:
     ]
     write_csv("outbox.csv", ["patient", "state", "error"], sorted(stays, key=lambda cells: (cells[0] is None, cells[0] or "")))
     sent = {mrn: one for mrn, one in here.items() if mrn not in {cells[0] for cells in stays}}
-    pushed = [resource(one, mrn, meta={"versionId": "1"}) for mrn, one in sent.items()]
+    created = [resource(one, mrn, meta={"versionId": "1"}) for mrn, one in sent.items()]
+    write_lines("created.jsonl", [*created, *(content | {"id": key} for key, content, _ in rejected)])
+    changes = []
     for key in [*edited, "zh-0013"]:
+        # What we know nothing of is still there.
         extra = EXTRA if (int(key[-2:]) - 1) % 3 == 0 else {}
-        pushed.append(resource(there[key], **extra, id=key, meta={"versionId": str(version[key])}))
-    write("pushed.jsonl", "".join(json.dumps(one, ensure_ascii=False) + "\n" for one in pushed))
+        changes.append(resource(there[key], **extra, id=key, meta={"versionId": str(version[key])}))
+    write_lines("changed.jsonl", changes)
 
     # ── at last: there, and here ──
     there["zh-0030"] = there["zh-0030"] | {"gender": "unknown"}
@@ -318,8 +322,9 @@ def main() -> None:
     print(f"at first {runs}, dead {len(rejected)}")
     runs += len(changed) + 1
     print(f"later {runs}")
-    runs += len(statements) + len(pushed)
-    print(f"here {runs}: {len(statements)} sent, {len(pushed)} of them heard again")
+    heard = len(created) + len(changes)
+    runs += len(statements) + heard
+    print(f"here {runs}: {len(statements)} sent, {heard} of them heard again")
     print(f"last {runs + 1}, dead {len(letters)}; put right {runs + 3}")
 
 
@@ -329,6 +334,11 @@ HEADER = ["patient", "version", "active", "gender", "birth_date", "deceased", "n
 def write(name: str, text: str) -> None:
     """A file."""
     (HERE / name).write_text(text, encoding="utf-8")
+
+
+def write_lines(name: str, values: list) -> None:
+    """A file of JSON lines."""
+    write(name, "".join(json.dumps(one, ensure_ascii=False) + "\n" for one in values))
 
 
 def write_csv(name: str, header: list, rows: list) -> None:

@@ -6,5 +6,5 @@ copy (
         coalesce(substring(error from '\[element.*$'), split_part(error, ': ', 1)) as error
     from outbox
     join patients on id = patient_id
-    order by patient collate "C"
+    order by coalesce(mrn, fhir_id) collate "C"
 ) to stdout with (format csv, header);

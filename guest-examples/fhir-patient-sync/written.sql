@@ -30,5 +30,5 @@ copy (
             where patient_id = id
         ), '') as addresses
     from patients
-    order by patient collate "C"
+    order by coalesce(mrn, fhir_id) collate "C"
 ) to stdout with (format csv, header);

@@ -76,6 +76,17 @@ impl Play<'_> {
             let entries = found["entry"].as_array().map_or(0, Vec::len) as u64;
             assert_eq!(found["total"].as_u64().unwrap_or(entries), count, "{at}: {found:#}");
         }
+        if let Some(file) = &resource.equals {
+            let entries = found["entry"].as_array().into_iter().flatten();
+            let mut entries: Vec<_> = entries.map(|entry| &entry["resource"]).collect();
+            for (number, line) in self.scenario.text(file).lines().enumerate() {
+                let at = format!("{at}: line {} of {file}", number + 1);
+                let expected: Value = serde_json::from_str(line).unwrap_or_else(|e| panic!("{at}: {e}"));
+                let place = entries.iter().position(|found| has(found, &expected));
+                entries.swap_remove(place.unwrap_or_else(|| panic!("{at}: {line}\nis not in {entries:#?}")));
+            }
+            assert!(entries.is_empty(), "{at}: there are more: {entries:#?}");
+        }
     }
 
     async fn look_at_objects(&self, step: &Step, objects: &ExpectedObjects) {

@@ -62,7 +62,8 @@ function waiting(row: unknown): Waiting {
 
 /** A patient whom the server does not know, as far as we know. */
 async function create(row: Waiting, cx: Context): Promise<Sent> {
-  if (row.mrn === null) return { state: "refused", error: "there is no number of ours to find the patient by" };
+  // An empty number would be that of everybody.
+  if (row.mrn === null || row.mrn === "") return { state: "refused", error: "there is no number of ours to find the patient by" };
   const number = `${OUR_NUMBERS}|${row.mrn.replace(/[\\,|$]/g, "\\$&")}`;
   const response = await cx.http.post("fhir", "/fhir/Patient", {
     json: resourceOf(row, ownOf(row)),

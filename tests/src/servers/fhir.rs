@@ -25,7 +25,7 @@ pub struct Setup {
 
 impl Kind for Setup {
     const NAME: &'static str = "fhir";
-    const PATIENCE: Duration = Duration::from_secs(180);
+    const PATIENCE: Duration = Duration::from_secs(300);
     type Options = ();
 
     async fn set_up(_: (), _: &Path) -> Self {

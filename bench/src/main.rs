@@ -9,6 +9,7 @@ mod languages;
 mod load;
 mod queue;
 mod table;
+mod triggers;
 
 use std::process::ExitCode;
 
@@ -20,18 +21,8 @@ fn main() -> ExitCode {
         return jackfield_sandbox::compile::worker_main();
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime can be made");
-    let measured = runtime.block_on(async {
-        // Built by the environment that `make bench` gives: alone, the program has no tools to build guests with.
-        languages::measure(std::env::args().any(|argument| argument == "--build")).await?;
-        let mut table = Table::default();
-        cell::measure(&mut table).await?;
-        hatch::measure(&mut table).await?;
-        journal::measure(&mut table).await?;
-        queue::measure(&mut table).await?;
-        doors::measure(&mut table).await?;
-        anyhow::Ok(table)
-    });
-    match measured {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match runtime.block_on(measured(&arguments)) {
         Ok(table) => {
             table.print();
             ExitCode::SUCCESS
@@ -44,4 +35,35 @@ fn main() -> ExitCode {
             ExitCode::from(3)
         }
     }
+}
+
+/// Measures all, or the parts that are named: `cell hatch journal queue doors triggers languages`.
+async fn measured(arguments: &[String]) -> anyhow::Result<Table> {
+    let (flags, parts): (Vec<&String>, Vec<&String>) =
+        arguments.iter().partition(|argument| argument.starts_with("--"));
+    let wanted = |part: &str| parts.is_empty() || parts.iter().any(|named| *named == part);
+    if wanted("languages") {
+        // Built by the environment that `make bench` gives: alone, the program has no tools to build guests with.
+        languages::measure(flags.iter().any(|flag| *flag == "--build")).await?;
+    }
+    let mut table = Table::default();
+    if wanted("cell") {
+        cell::measure(&mut table).await?;
+    }
+    if wanted("hatch") {
+        hatch::measure(&mut table).await?;
+    }
+    if wanted("journal") {
+        journal::measure(&mut table).await?;
+    }
+    if wanted("queue") {
+        queue::measure(&mut table).await?;
+    }
+    if wanted("doors") {
+        doors::measure(&mut table).await?;
+    }
+    if wanted("triggers") {
+        triggers::measure(&mut table).await?;
+    }
+    Ok(table)
 }

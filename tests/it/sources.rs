@@ -2,6 +2,7 @@
 //! becomes one run however often it is delivered.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use jackfield_tests::api::ENVIRONMENT;
@@ -11,6 +12,7 @@ use jackfield_tests::manifest::Manifest;
 use jackfield_tests::probe;
 use jackfield_tests::servers::server::{PASSWORD, USER};
 use jackfield_tests::servers::{Kafka, Nats, S3, kafka, nats, s3};
+use jackfield_tests::stubs::{Answer, Api, Record, Stub};
 use jackfield_tests::wait;
 use serde_json::{Value, json};
 
@@ -202,6 +204,47 @@ async fn p1_threat_084_files_are_heard_once_over_kills() {
     beaten(&mut host, &mut far, publish, async |_| {}).await;
     let left: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert!(left.is_empty(), "{left:?}");
+}
+
+/// A list over HTTP, as many systems have one: what has this key or a later one, so many at once.
+#[derive(Clone, Default)]
+struct Listing(Arc<Mutex<Vec<Value>>>);
+
+impl Api for Listing {
+    fn answer(&self, request: &Record, _: &str) -> Answer {
+        let from = request.query.iter().find(|(name, _)| name == "from").map_or("", |(_, value)| value.as_str());
+        let messages = self.0.lock().unwrap();
+        let found = messages.iter().filter(|message| message[0]["key"].as_str().unwrap() >= from).take(25);
+        Answer::json(200, &json!({ "messages": found.collect::<Vec<_>>() }))
+    }
+}
+
+/// Threat row 56: the other side knows nothing of who has read what; the watermark is the host's own.
+#[tokio::test(flavor = "multi_thread")]
+async fn p1_threat_056_items_of_a_poll_are_heard_once_over_kills() {
+    let listing = Listing::default();
+    let mut stub = Some(Stub::start(0, listing.clone()).await.unwrap());
+    let mut host = Host::start().await;
+    let settings = json!({ "base_url": stub.as_ref().unwrap().base() });
+    host.api().set_connection(ENVIRONMENT, "far", "http", settings).await;
+    let more = "path = \"/messages?from={watermark}\", every = \"200ms\", items = \"/messages\", id = \"/0/key\", \
+                watermark = \"/0/key\", start = \"seen/\"";
+    let polls = manifest("http", "poll", more);
+    let told = host.api().try_deploy(ENVIRONMENT, &polls.text(), &[("probe", &probe::wasm())]).await.told();
+    let line = "http = [{ connection = \"far\", methods = [\"GET\"], paths = [\"/messages\"] }]";
+    assert!(told.contains(line), "{told}");
+    let granted = polls.set_toml("component.probe.grants.http", line.trim_start_matches("http = "));
+    probe::deploy(&host, &granted).await;
+    let publish = async |_: &Option<Stub>, numbers: std::ops::Range<usize>| {
+        let messages = numbers.map(|number| serde_json::from_str(&message(number)).unwrap());
+        listing.0.lock().unwrap().extend(messages);
+    };
+    let restart = async |stub: &mut Option<Stub>| {
+        let port = stub.take().unwrap().port();
+        let again = || async { Stub::start(port, listing.clone()).await.ok() };
+        *stub = Some(wait::until("the port is free again", wait::LONG, again).await);
+    };
+    beaten(&mut host, &mut stub, publish, restart).await;
 }
 
 /// A full queue leaves the messages where they are, and what is held up is visible; then they come.

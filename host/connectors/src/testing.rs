@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jackfield_core::clock::SystemClock;
+use jackfield_core::grant::{Grants, HttpGrant, HttpTarget};
 use jackfield_core::ports::source::{Heard, Sink, SinkError, Source, SourceContext, SourceError};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -166,6 +167,29 @@ impl Sink for TestSink {
     }
 }
 
+fn context(sink: &Arc<TestSink>, stop: &CancellationToken, name: &str) -> SourceContext {
+    SourceContext {
+        sink: Arc::clone(sink) as Arc<dyn Sink>,
+        clock: Arc::new(SystemClock),
+        stop: stop.clone(),
+        name: name.into(),
+        connection: "there".parse().unwrap(),
+        grants: everything(),
+    }
+}
+
+/// Leave to read all that is on the connection.
+fn everything() -> Grants {
+    let http = HttpGrant {
+        target: HttpTarget::Connection("there".parse().unwrap()),
+        methods: vec!["GET".into()],
+        paths: vec!["/**".parse().unwrap()],
+        redirects: 0,
+        retry_in_doubt: false,
+    };
+    Grants { http: vec![http], ..Grants::default() }
+}
+
 /// A source that runs in a task of its own. Aborted when dropped, as a crash would end it.
 pub(crate) struct Running {
     task: JoinSet<Result<(), SourceError>>,
@@ -176,8 +200,7 @@ impl Running {
     /// Runs `source` once, under the name of a trigger.
     pub(crate) fn begin(source: Arc<dyn Source>, sink: &Arc<TestSink>, name: &str) -> Self {
         let stop = CancellationToken::new();
-        let sink = Arc::clone(sink) as Arc<dyn Sink>;
-        let cx = SourceContext { sink, clock: Arc::new(SystemClock), stop: stop.clone(), name: name.into() };
+        let cx = context(sink, &stop, name);
         let mut task = JoinSet::new();
         task.spawn(async move { source.run(cx).await });
         Self { task, stop }
@@ -186,8 +209,7 @@ impl Running {
     /// Runs `source` again whenever it ends by itself, as the supervisor does.
     pub(crate) fn kept(source: Arc<dyn Source>, sink: &Arc<TestSink>, name: &str) -> Self {
         let stop = CancellationToken::new();
-        let sink = Arc::clone(sink) as Arc<dyn Sink>;
-        let cx = SourceContext { sink, clock: Arc::new(SystemClock), stop: stop.clone(), name: name.into() };
+        let cx = context(sink, &stop, name);
         let mut task = JoinSet::new();
         task.spawn(async move {
             loop {

@@ -61,10 +61,7 @@ fn configuration(
     protocols: &[&[u8]],
     identity: Option<Identity>,
 ) -> Result<Arc<ClientConfig>, String> {
-    let mut roots = system_roots().clone();
-    for certificate in extra.map(certificates).transpose()?.unwrap_or_default() {
-        roots.add(certificate).map_err(|e| format!("a certificate cannot be used as an authority: {e}"))?;
-    }
+    let roots = roots(extra)?;
     let config = ClientConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
         .map_err(|e| e.to_string())?
@@ -92,24 +89,41 @@ pub(crate) fn certificates(pem: &str) -> Result<Vec<CertificateDer<'static>>, St
 }
 
 /// The process's provider; the binary installs one first of all.
-fn provider() -> Arc<CryptoProvider> {
+pub(crate) fn provider() -> Arc<CryptoProvider> {
     CryptoProvider::get_default().cloned().unwrap_or_else(|| Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
 }
 
-/// Read once: it is a few hundred files on some systems.
-fn system_roots() -> &'static RootCertStore {
-    static ROOTS: OnceLock<RootCertStore> = OnceLock::new();
-    ROOTS.get_or_init(|| {
-        let found = rustls_native_certs::load_native_certs();
-        for error in &found.errors {
-            tracing::warn!(%error, "cannot read some of the system's certificate authorities");
-        }
+/// The system's authorities and those in `extra` (PEM text).
+///
+/// # Errors
+///
+/// `extra` is no list of certificates.
+pub(crate) fn roots(extra: Option<&str>) -> Result<RootCertStore, String> {
+    static SYSTEM: OnceLock<RootCertStore> = OnceLock::new();
+    let system = SYSTEM.get_or_init(|| {
         let mut roots = RootCertStore::empty();
-        let (added, _ignored) = roots.add_parsable_certificates(found.certs);
+        let (added, _ignored) = roots.add_parsable_certificates(system_certificates().iter().cloned());
         if added == 0 {
             tracing::warn!("the system has no certificate authorities: https works only with `ca` set");
         }
         roots
+    });
+    let mut roots = system.clone();
+    for certificate in extra.map(certificates).transpose()?.unwrap_or_default() {
+        roots.add(certificate).map_err(|e| format!("a certificate cannot be used as an authority: {e}"))?;
+    }
+    Ok(roots)
+}
+
+/// The certificates of the system's authorities. Read once: it is a few hundred files on some systems.
+pub(crate) fn system_certificates() -> &'static [CertificateDer<'static>] {
+    static FOUND: OnceLock<Vec<CertificateDer<'static>>> = OnceLock::new();
+    FOUND.get_or_init(|| {
+        let found = rustls_native_certs::load_native_certs();
+        for error in &found.errors {
+            tracing::warn!(%error, "cannot read some of the system's certificate authorities");
+        }
+        found.certs
     })
 }
 

@@ -15,7 +15,7 @@ use tokio::sync::{OnceCell, RwLock, Semaphore, watch};
 
 use crate::breaker;
 use crate::clock::{Clock, Rng, Timestamp};
-use crate::grant::Capability;
+use crate::grant::{Capability, Grants};
 use crate::hatch::{Hatch, Parts, RunInfo};
 use crate::ids::{ConnectionName, EnvironmentName, IntegrationName, RunId, Scope, SecretName, TriggerName, shown};
 use crate::journal::Journal;
@@ -157,24 +157,32 @@ pub fn check_triggers(manifest: &Manifest, connectors: &[Arc<dyn Connector>]) ->
         let kind = manifest.connections.get(&source.connection).map_or("", String::as_str);
         // Without a connector: that is complained of where the connection stands.
         let Some(connector) = connectors.iter().find(|connector| connector.kind() == kind) else { continue };
-        let found = check_source(connector.as_ref(), source).err().unwrap_or_default();
+        let grants = manifest.components.get(&trigger.component).map(|component| &component.grants);
+        let found = check_source(connector.as_ref(), source, grants).err().unwrap_or_default();
         problems.extend(found.into_iter().map(|problem| (trigger.name.clone(), problem)));
     }
     problems
 }
 
 /// What a connector says of a trigger on one of its connections.
-fn check_source(connector: &dyn Connector, trigger: &SourceTrigger) -> Result<(), Vec<SettingProblem>> {
+fn check_source(
+    connector: &dyn Connector,
+    trigger: &SourceTrigger,
+    grants: Option<&Grants>,
+) -> Result<(), Vec<SettingProblem>> {
     let kind = connector.kind();
     let wrong = |problem: String| Err(vec![SettingProblem { key: "kind".into(), problem }]);
     match connector.trigger() {
-        Some(word) if word.kind == trigger.on => connector.check_trigger(&trigger.settings).map_err(|mut problems| {
-            if let Some(last) = problems.last_mut() {
-                last.problem.push_str("\nFor example:\n");
-                last.problem.push_str(word.example);
-            }
-            problems
-        }),
+        Some(word) if word.kind == trigger.on => {
+            connector.check_trigger(&trigger.settings).map_err(|mut problems| {
+                if let Some(last) = problems.last_mut() {
+                    last.problem.push_str("\nFor example:\n");
+                    last.problem.push_str(word.example);
+                }
+                problems
+            })?;
+            grants.map_or(Ok(()), |grants| connector.check_reach(&trigger.connection, &trigger.settings, grants))
+        }
         Some(word) => wrong(format!(
             "`{}` is not what a connection of kind `{kind}` has; write `kind = \"{}\"`",
             shown(&trigger.on),
@@ -327,6 +335,7 @@ impl Outside {
         scope: &Scope,
         manifest: &Manifest,
         trigger: &SourceTrigger,
+        grants: &Grants,
     ) -> Result<Result<Arc<dyn Source>, String>, StoreError> {
         let environment = self.environment(&scope.environment).await?;
         let environment = environment.get().expect("it was filled by the line before");
@@ -337,7 +346,7 @@ impl Outside {
         let Some(connector) = self.connector_in(&scope.environment, &connection.kind) else {
             return Ok(Err(format!("there is no connector of kind `{}`", connection.kind)));
         };
-        if let Err(problems) = check_source(connector.as_ref(), trigger) {
+        if let Err(problems) = check_source(connector.as_ref(), trigger, Some(grants)) {
             return Ok(Err(joined(&problems)));
         }
         let (secrets, missing) = self.secrets_of(&scope.environment, connection, connector).await?;

@@ -13,6 +13,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::clock::{Clock, Timestamp};
 use crate::gauntlet::{Bug, bug};
+use crate::grant::Grants;
 use crate::ids::{Scope, TriggerName};
 use crate::intake::{Intake, IntakeError};
 use crate::lock::locked;
@@ -26,6 +27,10 @@ use crate::store::registry::Release;
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 /// The longest pause.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+/// The pause where a person has to mend something.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// The longest pause that another side may ask for.
+const LONGEST_WISH: Duration = Duration::from_secs(3600);
 /// A source that listened so long is well: its next failure is a first one.
 const WELL: Duration = Duration::from_secs(60);
 /// How long a source gets to leave in order.
@@ -72,6 +77,7 @@ pub struct Sources {
 struct Running {
     stop: CancellationToken,
     trigger: SourceTrigger,
+    grants: Grants,
     /// Of the environment's connections.
     generation: u64,
 }
@@ -113,7 +119,7 @@ impl Sources {
 
     /// Starts what is new, stops what is gone, starts again what has changed.
     fn reconcile(&self, running: &mut BTreeMap<Place, Running>, tasks: &TaskTracker) {
-        let mut wanted: BTreeMap<Place, (Arc<Release>, SourceTrigger, u64)> = BTreeMap::new();
+        let mut wanted: BTreeMap<Place, (Arc<Release>, SourceTrigger, Grants, u64)> = BTreeMap::new();
         for release in self.intake.releases().all() {
             let integration = release.version.manifest.name.clone();
             let scope = Scope { environment: release.environment.clone(), integration };
@@ -121,14 +127,16 @@ impl Sources {
             for trigger in &release.version.manifest.triggers {
                 if let TriggerKind::Source(source) = &trigger.kind {
                     let place = (scope.clone(), trigger.name.clone());
-                    wanted.insert(place, (Arc::clone(&release), source.clone(), generation));
+                    let component = release.version.manifest.components.get(&trigger.component);
+                    let grants = component.map(|component| component.grants.clone()).unwrap_or_default();
+                    wanted.insert(place, (Arc::clone(&release), source.clone(), grants, generation));
                 }
             }
         }
         running.retain(|place, one| {
-            let same = wanted
-                .get(place)
-                .is_some_and(|(_, trigger, generation)| *trigger == one.trigger && *generation == one.generation);
+            let same = wanted.get(place).is_some_and(|(_, trigger, grants, generation)| {
+                *trigger == one.trigger && *grants == one.grants && *generation == one.generation
+            });
             if !same {
                 one.stop.cancel();
                 if !wanted.contains_key(place) {
@@ -137,7 +145,7 @@ impl Sources {
             }
             same
         });
-        for (place, (release, trigger, generation)) in wanted {
+        for (place, (release, trigger, grants, generation)) in wanted {
             if running.contains_key(&place) {
                 continue;
             }
@@ -146,6 +154,7 @@ impl Sources {
             let listener = Listener {
                 place: place.clone(),
                 trigger: trigger.clone(),
+                grants: grants.clone(),
                 intake: Arc::clone(&self.intake),
                 outside: Arc::clone(&self.outside),
                 clock: Arc::clone(&self.clock),
@@ -155,7 +164,7 @@ impl Sources {
                 late: tasks.clone(),
             };
             tasks.spawn(listener.run(release));
-            running.insert(place, Running { stop, trigger, generation });
+            running.insert(place, Running { stop, trigger, grants, generation });
         }
     }
 }
@@ -164,6 +173,7 @@ impl Sources {
 struct Listener {
     place: Place,
     trigger: SourceTrigger,
+    grants: Grants,
     intake: Arc<Intake>,
     outside: Arc<Outside>,
     clock: Arc<dyn Clock>,
@@ -187,24 +197,23 @@ impl Listener {
                 view.held = None;
             });
             listener.tell(false);
-            let (why, at_once) = match ended {
+            let (why, at_least) = match ended {
                 Ok(()) | Err(SourceError::Stopped(SinkError::Stopped)) => {
                     if listener.stop.is_cancelled() {
                         return;
                     }
-                    ("it ended by itself".to_owned(), false)
+                    ("it ended by itself".to_owned(), Duration::ZERO)
                 }
-                Err(SourceError::Lost(why)) => (why, false),
-                Err(SourceError::Refused(why)) => (why, true),
+                Err(SourceError::Lost(why)) => (why, Duration::ZERO),
+                Err(SourceError::Later { why, after }) => (why, after.min(LONGEST_WISH)),
+                Err(SourceError::Refused(why)) => (why, PATIENCE),
             };
             if listener.clock.monotonic().saturating_sub(began) >= WELL {
                 pause = FIRST_PAUSE;
             }
-            if at_once {
-                pause = pause.max(Duration::from_secs(10));
-            }
-            listener.failed(&why, pause);
-            listener.stop.run_until_cancelled(listener.clock.sleep(pause)).await;
+            let wait = pause.max(at_least);
+            listener.failed(&why, wait);
+            listener.stop.run_until_cancelled(listener.clock.sleep(wait)).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
     }
@@ -212,7 +221,7 @@ impl Listener {
     /// Listens until it is told to stop, or fails.
     async fn listen(self: &Arc<Self>, release: &Release) -> Result<(), SourceError> {
         let (scope, trigger) = &self.place;
-        let opened = self.outside.source(scope, &release.version.manifest, &self.trigger).await;
+        let opened = self.outside.source(scope, &release.version.manifest, &self.trigger, &self.grants).await;
         let source = match opened {
             Ok(Ok(source)) => source,
             Ok(Err(why)) => return Err(SourceError::Refused(why)),
@@ -223,6 +232,8 @@ impl Listener {
             clock: Arc::clone(&self.clock),
             stop: self.stop.clone(),
             name: format!("{}/{}/{trigger}", scope.environment, scope.integration),
+            connection: self.trigger.connection.clone(),
+            grants: self.grants.clone(),
         };
         let run = source.run(context);
         tokio::pin!(run);

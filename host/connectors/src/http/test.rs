@@ -10,11 +10,12 @@ use serde_json::{Map, Value};
 use tokio::time::{Instant, timeout};
 use url::Url;
 
+use super::HttpConnector;
 use super::client::{Dialer, Stream};
 use super::credential::{Credential, own_tls};
+use super::link::{Link, port};
 use super::settings::{Settings, TestRequest};
 use super::token::Tokens;
-use super::{HttpConnector, Link, port};
 use crate::address::Origin;
 use crate::findings::{self, as_finding, bad, good};
 

@@ -27,6 +27,7 @@ use crate::address::Origin;
 use crate::broker::Opened;
 use crate::dial::DialError;
 use crate::network::Network;
+use crate::tls;
 
 /// How often the library tells what it knows: also of brokers that it would dial.
 const TELLS: Duration = Duration::from_secs(2);
@@ -98,6 +99,8 @@ impl Cluster {
             .set("client.id", &settings.client_id)
             .set("security.protocol", protocol)
             .set("allow.auto.create.topics", "false")
+            // What a broker says of itself and of what was published is short.
+            .set("receive.message.max.bytes", "8388608")
             .set("reconnect.backoff.ms", "50")
             .set("reconnect.backoff.max.ms", "1000")
             .set("socket.connection.setup.timeout.ms", settings.connect_timeout.as_millis().max(1000).to_string())
@@ -196,9 +199,9 @@ fn system_roots() -> &'static str {
     static ROOTS: OnceLock<String> = OnceLock::new();
     ROOTS.get_or_init(|| {
         let mut pem = String::new();
-        for certificate in rustls_native_certs::load_native_certs().certs {
+        for certificate in tls::system_certificates() {
             pem.push_str("-----BEGIN CERTIFICATE-----\n");
-            let text = STANDARD.encode(&certificate);
+            let text = STANDARD.encode(certificate);
             for line in text.as_bytes().chunks(64) {
                 pem.extend(line.iter().map(|&b| char::from(b)));
                 pem.push('\n');

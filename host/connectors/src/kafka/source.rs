@@ -131,6 +131,8 @@ impl TopicSource {
             .set("queued.max.messages.kbytes", "8192")
             .set("queued.min.messages", "10000")
             .set("fetch.max.bytes", "8388608")
+            // A single record may be larger than all that is asked for, and is reported then.
+            .set("receive.message.max.bytes", "100000000")
             .set("max.partition.fetch.bytes", "1048576")
             .set("fetch.wait.max.ms", "100");
         config

@@ -3,12 +3,12 @@
 //! The client library would verify a certificate for what it dialed. It dials an address that was checked; so the verifier
 //! here is bound to the server's name. (Therefore no server name is sent at the beginning of TLS.)
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::CryptoProvider;
-use rustls::{ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
+use rustls::{ClientConfig, DigitallySignedStruct, Error, SignatureScheme};
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
 use crate::tls;
@@ -27,13 +27,7 @@ impl Verified {
     pub(super) fn new(host: &str, ca: Option<&str>) -> Result<Self, String> {
         let bare = host.trim_start_matches('[').trim_end_matches(']').to_owned();
         let name = ServerName::try_from(bare).map_err(|_| format!("`{host}` is no name a certificate can hold"))?;
-        let provider = CryptoProvider::get_default()
-            .cloned()
-            .unwrap_or_else(|| Arc::new(rustls::crypto::aws_lc_rs::default_provider()));
-        let mut roots = system().clone();
-        for certificate in ca.map(tls::certificates).transpose()?.unwrap_or_default() {
-            roots.add(certificate).map_err(|e| format!("a certificate cannot be used as an authority: {e}"))?;
-        }
+        let (provider, roots) = (tls::provider(), tls::roots(ca)?);
         // Fails if there are no authorities at all; without TLS that is no harm.
         let by = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider)).build().ok();
         Ok(Self { name, by, provider })
@@ -99,14 +93,4 @@ impl ServerCertVerifier for Verified {
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.provider.signature_verification_algorithms.supported_schemes()
     }
-}
-
-/// Read once: it is a few hundred files on some systems.
-fn system() -> &'static RootCertStore {
-    static ROOTS: OnceLock<RootCertStore> = OnceLock::new();
-    ROOTS.get_or_init(|| {
-        let mut roots = RootCertStore::empty();
-        let (_added, _ignored) = roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        roots
-    })
 }

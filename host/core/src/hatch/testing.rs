@@ -147,12 +147,17 @@ pub struct Rig {
     /// Guest logs.
     pub logs: Arc<Logs>,
     options: RigOptions,
-    far: Far,
+    far: Option<Far>,
     rng: Arc<dyn Rng>,
 }
 
-/// A connector and settings of the connection `api`, instead of the script.
-type Far = Option<(Arc<dyn Connector>, Map<String, Value>)>;
+/// What stands behind the connection `api`, instead of the script.
+struct Far {
+    connector: Arc<dyn Connector>,
+    settings: Map<String, Value>,
+    /// What the manifest says of the trigger `heard`.
+    trigger: Map<String, Value>,
+}
 
 impl Rig {
     /// A rig in a new folder.
@@ -167,10 +172,20 @@ impl Rig {
 
     /// A rig whose connection is a real one.
     pub async fn over(options: RigOptions, connector: Arc<dyn Connector>, settings: Map<String, Value>) -> Self {
-        Self::made(options, Some((connector, settings)), Durability::Durable).await
+        Self::hearing(options, connector, settings, Map::new()).await
     }
 
-    async fn made(options: RigOptions, far: Far, durability: Durability) -> Self {
+    /// A rig whose connection is a real one, with what the manifest says of the trigger on it.
+    pub async fn hearing(
+        options: RigOptions,
+        connector: Arc<dyn Connector>,
+        settings: Map<String, Value>,
+        trigger: Map<String, Value>,
+    ) -> Self {
+        Self::made(options, Some(Far { connector, settings, trigger }), Durability::Durable).await
+    }
+
+    async fn made(options: RigOptions, far: Option<Far>, durability: Durability) -> Self {
         let folder = tempfile::tempdir().expect("the machine has a folder for temporary files");
         let rig = Self::open(folder, options, far).await;
         let (rig, mut manifest) = (rig.0, rig.1);
@@ -199,8 +214,8 @@ impl Rig {
         store.release(environment.clone(), integration, number, vec![], "tester".into(), now).await.expect("stored");
         let connection = Connection {
             name: name("api"),
-            kind: "http".into(),
-            settings: rig.far.as_ref().map(|(_, settings)| settings.clone()).unwrap_or_default(),
+            kind: kind(rig.far.as_ref()).into(),
+            settings: rig.far.as_ref().map(|far| far.settings.clone()).unwrap_or_default(),
             integrations: vec![],
             set: now,
         };
@@ -220,7 +235,7 @@ impl Rig {
         Self::open(folder, options, far).await.0
     }
 
-    async fn open(folder: tempfile::TempDir, options: RigOptions, far: Far) -> (Self, Manifest) {
+    async fn open(folder: tempfile::TempDir, options: RigOptions, far: Option<Far>) -> (Self, Manifest) {
         let rng: Arc<dyn Rng> = Arc::new(SystemRng);
         let clock = Arc::clone(&options.clock);
         let sqlite = SqliteOptions::new(Arc::clone(&clock), Arc::clone(&rng));
@@ -241,7 +256,7 @@ impl Rig {
             rng: Arc::clone(&rng),
             keys: Keys { master: MasterKey::from_bytes([7; 32]), installation: [9; 32] },
             connectors: vec![match &far {
-                Some((connector, _)) => Arc::clone(connector),
+                Some(far) => Arc::clone(&far.connector),
                 None => Arc::new(ScriptedConnector(Arc::clone(&http))),
             }],
             bare_http: Arc::clone(&http) as Arc<dyn Http>,
@@ -260,14 +275,17 @@ impl Rig {
         };
         let trigger = |text, kind| Trigger { name: name(text), component: name("main"), kind, order: None };
         let mut triggers = vec![trigger("go", TriggerKind::Manual)];
-        if let Some(word) = far.as_ref().and_then(|(connector, _)| connector.trigger()) {
-            let source = SourceTrigger { on: word.kind.into(), connection: name("api"), settings: Map::new() };
+        if let Some(far) = &far
+            && let Some(word) = far.connector.trigger()
+        {
+            let settings = far.trigger.clone();
+            let source = SourceTrigger { on: word.kind.into(), connection: name("api"), settings };
             triggers.push(trigger("heard", TriggerKind::Source(source)));
         }
         let manifest = Manifest {
             name: name("demo"),
             description: String::new(),
-            connections: [(name("api"), "http".to_owned())].into(),
+            connections: [(name("api"), kind(far.as_ref()).to_owned())].into(),
             triggers,
             components: [(name("main"), component)].into(),
         };
@@ -313,6 +331,11 @@ impl Rig {
             memory_bytes,
         })
     }
+}
+
+/// The kind of the connection.
+fn kind(far: Option<&Far>) -> &'static str {
+    far.map_or("http", |far| far.connector.kind())
 }
 
 /// The rig's integration.

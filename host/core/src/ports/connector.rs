@@ -14,7 +14,8 @@ use super::http::Http;
 use super::messaging::Messaging;
 use super::source::Source;
 use super::sql::Sql;
-use crate::grant::Capability;
+use crate::grant::{Capability, Grants};
+use crate::ids::ConnectionName;
 
 /// A setting that will not do, and the way out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
@@ -113,6 +114,21 @@ pub trait Connector: Send + Sync {
     fn check_trigger(&self, _trigger: &Map<String, Value>) -> Result<(), Vec<SettingProblem>> {
         let problem = format!("a connection of kind `{}` starts no runs", self.kind());
         Err(vec![SettingProblem { key: "kind".into(), problem }])
+    }
+
+    /// Checks that a trigger stays within what its component was granted, where its source asks as the component would.
+    /// `connection` is what the manifest calls the connection; the trigger passed [`Self::check_trigger`].
+    ///
+    /// # Errors
+    ///
+    /// Every problem found.
+    fn check_reach(
+        &self,
+        _connection: &ConnectionName,
+        _trigger: &Map<String, Value>,
+        _grants: &Grants,
+    ) -> Result<(), Vec<SettingProblem>> {
+        Ok(())
     }
 
     /// What listens on a connection for a trigger. Connects when it is run.

@@ -4,12 +4,15 @@
 //! other side only what the sink has put on disk.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::{Clock, Timestamp};
 use crate::event::Event;
+use crate::grant::Grants;
+use crate::ids::ConnectionName;
 
 /// Something heard.
 #[derive(Clone, Debug)]
@@ -72,6 +75,10 @@ pub struct SourceContext {
     pub stop: CancellationToken,
     /// `<environment>/<integration>/<trigger>`: a name for what it keeps on the other side, such as a consumer group.
     pub name: String,
+    /// What the manifest calls the connection.
+    pub connection: ConnectionName,
+    /// What the trigger's component may do: for a source that asks as the component would.
+    pub grants: Grants,
 }
 
 impl SourceContext {
@@ -88,6 +95,14 @@ pub enum SourceError {
     /// The connection is lost or cannot be made; what happened.
     #[error("{0}")]
     Lost(String),
+    /// The other side asks to be left alone for so long.
+    #[error("{why}")]
+    Later {
+        /// What happened.
+        why: String,
+        /// How long.
+        after: Duration,
+    },
     /// The other side or the settings do not allow it: a person has to mend it. Tried again all the same, slowly.
     #[error("{0}")]
     Refused(String),

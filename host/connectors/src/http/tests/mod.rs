@@ -20,6 +20,7 @@ use crate::Network;
 mod classification;
 mod limits;
 mod oauth2;
+mod poll;
 mod redirects;
 mod settings;
 mod tls;

@@ -138,7 +138,7 @@ async fn threat_033_credentials_stay_with_their_server() {
             given.insert(name, "of the guest".parse().unwrap());
         }
         let url = "https://other.test/b?x=1".parse().unwrap();
-        let (url, headers) = link.outgoing(&crate::http::Hop { url, first: false }, &given);
+        let (url, headers) = link.outgoing(&crate::http::link::Hop { url, first: false }, &given);
         assert_eq!(url.as_str(), "https://other.test/b?x=1");
         for gone in ["authorization", "cookie", "x-ours"] {
             assert!(!headers.contains_key(gone), "{gone}: {headers:?}");

@@ -19,9 +19,10 @@ use serde_json::{Map, Value};
 use tokio::time::Instant;
 use url::{Url, form_urlencoded};
 
+use super::super::IDLE;
 use super::super::body::{self, BodyError, Coding, Deadlines};
 use super::super::client::Client;
-use super::super::{IDLE, VERSION, as_uri};
+use super::super::link::{VERSION, as_uri};
 use super::setting::{ClientAuth, OAuth2Setting};
 use super::{NoToken, Result, Token};
 

@@ -19,6 +19,7 @@ use crate::Network;
 mod addresses;
 mod contract;
 mod figures;
+mod hostile;
 mod settings;
 mod trigger;
 

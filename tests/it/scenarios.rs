@@ -27,6 +27,8 @@ scenarios! {
     kafka_orders_to_postgres_in_js: "kafka-orders-to-postgres" in "js",
     kafka_orders_to_postgres_in_python: "kafka-orders-to-postgres" in "python",
     kafka_orders_to_postgres_in_rust: "kafka-orders-to-postgres" in "rust",
+    nightly_report_in_js: "nightly-report" in "js",
+    s3_invoices_to_email_in_python: "s3-invoices-to-email" in "python",
     soap_exchange_rates_in_python: "soap-exchange-rates" in "python",
 }
 

@@ -112,7 +112,9 @@ impl Api {
 
     /// Uploads an artifact, and gives the whole answer.
     pub async fn upload(&self, wasm: impl Into<reqwest::Body>) -> Answered {
-        let request = self.request(Method::POST, "/v1/artifacts").header("content-type", "application/wasm").body(wasm);
+        // A large component is compiled meanwhile, on a machine that may be busy.
+        let request = self.request(Method::POST, "/v1/artifacts").timeout(Duration::from_secs(600));
+        let request = request.header("content-type", "application/wasm").body(wasm);
         match Self::send(request).await {
             Ok(answered) => answered,
             Err(problem) => panic!("POST /v1/artifacts: {problem:?}"),

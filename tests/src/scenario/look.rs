@@ -113,11 +113,7 @@ impl Play<'_> {
     /// All mails that came so far are those that must have come.
     async fn look_at_mails(&self, step: &Step) {
         let at = self.of(step, "expect.mail");
-        let smtp = self.outside.servers().find_map(|(_, server)| match server {
-            Server::Smtp(smtp) => Some(smtp),
-            _ => None,
-        });
-        let smtp = smtp.expect("a scenario with `expect.mail` has a server of the kind `smtp`");
+        let smtp = self.smtp();
         let mut found = Vec::new();
         for mail in smtp.all().await {
             let addresses = ["To", "Cc", "Bcc"].into_iter().flat_map(|key| mail[key].as_array().into_iter().flatten());
@@ -139,6 +135,15 @@ impl Play<'_> {
             let (.., id) = found.swap_remove(place.expect("each was found above"));
             self.look_at_mail(&format!("{at}: {subject}"), smtp, &id, mail).await;
         }
+    }
+
+    /// The mail server.
+    pub(super) fn smtp(&self) -> &Smtp {
+        let smtp = self.outside.servers().find_map(|(_, server)| match server {
+            Server::Smtp(smtp) => Some(smtp.as_ref()),
+            _ => None,
+        });
+        smtp.expect("a scenario with mails has a server of the kind `smtp`")
     }
 
     async fn look_at_mail(&self, at: &str, smtp: &Smtp, id: &str, expected: &ExpectedMail) {

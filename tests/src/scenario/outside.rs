@@ -10,6 +10,7 @@ use tempfile::TempDir;
 use super::file::Scenario;
 use super::places::Places;
 use super::server::Server;
+use crate::servers::Smtp;
 use crate::stubs::Stub;
 
 /// See the module. Stub servers are found by `outside["name"]`.
@@ -71,6 +72,14 @@ impl Outside {
     /// All real servers.
     pub(super) fn servers(&self) -> impl Iterator<Item = (&str, &Server)> {
         self.servers.iter().map(|(name, server)| (name.as_str(), server))
+    }
+
+    /// The mail server, if there is one.
+    pub(super) fn smtp(&mut self) -> Option<&mut Smtp> {
+        self.servers.values_mut().find_map(|server| match server {
+            Server::Smtp(smtp) => Some(smtp.as_mut()),
+            _ => None,
+        })
     }
 
     /// The `url` of a real server.

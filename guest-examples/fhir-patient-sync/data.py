@@ -23,10 +23,52 @@ HERE = Path(__file__).parent
 OURS = "urn:oid:2.16.756.5.30.1.999.1"
 INSURANCE = "urn:oid:2.16.756.5.32"
 
-FAMILIES = ["O'Neill", "Østergård", "Müller-Lüdenscheidt", "Nguyễn", "D'Angelo", "Иванова", "محمد", "李", "山田", "Παπαδόπουλος"]
-FAMILIES += ["de la Cruz y Fernández", "Ng", "Łukasiewicz", "Þórsdóttir", "ben Yehuda", "Robert'); drop table patients;--", "Ame\u0301lie"]
-GIVEN = ["Zoë", "Seán", "Anna Maria", "Thị", "Ольга", "فاطمة", "小龍", "太郎", "Ελένη", "José", "Björk", "X Æ A-12", "🌸", "Nul"]
-LINES = ["Bahnhofstrasse 1", "c/o \"Haus am See\"", "Rue de l'Hôpital 7", "مبنى 5، شارع الملك", "東京都千代田区1-1", "Flat 3\\B", "100 % Street"]
+FAMILIES = [
+    "O'Neill",
+    "Østergård",
+    "Müller-Lüdenscheidt",
+    "Nguyễn",
+    "D'Angelo",
+    "Иванова",
+    "محمد",
+    "李",
+    "山田",
+    "Παπαδόπουλος",
+]
+FAMILIES += [
+    "de la Cruz y Fernández",
+    "Ng",
+    "Łukasiewicz",
+    "Þórsdóttir",
+    "ben Yehuda",
+    "Robert'); drop table patients;--",
+    "Ame\u0301lie",
+]
+GIVEN = [
+    "Zoë",
+    "Seán",
+    "Anna Maria",
+    "Thị",
+    "Ольга",
+    "فاطمة",
+    "小龍",
+    "太郎",
+    "Ελένη",
+    "José",
+    "Björk",
+    "X Æ A-12",
+    "🌸",
+    "Nul",
+]
+LINES = [
+    "Bahnhofstrasse 1",
+    'c/o "Haus am See"',
+    "Rue de l'Hôpital 7",
+    "مبنى 5، شارع الملك",
+    "東京都千代田区1-1",
+    "Flat 3\\B",
+    "100 % Street",
+]
 CITIES = ["Zürich", "Genève", "St. Gallen", "Den Haag", "İstanbul", "東京", "L'Aquila"]
 # A day, a month, a year, a leap day, nothing.
 BIRTHS = ["1957-03-14", "1957-03", "1957", "2024-02-29", "1900-01-01", "2026-11-01", None]
@@ -48,7 +90,13 @@ class Dice:
 
 def person(dice: Dice, number: int) -> dict:
     """What is known of somebody, by the names of our tables."""
-    names = [{"use": "official", "family": dice.one_of(FAMILIES), "given": [dice.one_of(GIVEN) for _ in range(dice.below(3))]}]
+    names = [
+        {
+            "use": "official",
+            "family": dice.one_of(FAMILIES),
+            "given": [dice.one_of(GIVEN) for _ in range(dice.below(3))],
+        }
+    ]
     if dice.below(4) == 0:
         names.append({"use": "maiden", "family": dice.one_of(FAMILIES), "given": []})
     if dice.below(5) == 0:
@@ -61,7 +109,15 @@ def person(dice: Dice, number: int) -> dict:
     addresses = []
     if dice.below(4):
         lines = [dice.one_of(LINES) for _ in range(1 + dice.below(2))]
-        addresses.append({"use": "home", "lines": lines, "city": dice.one_of(CITIES), "postal_code": f"0{number:03}", "country": "CH"})
+        addresses.append(
+            {
+                "use": "home",
+                "lines": lines,
+                "city": dice.one_of(CITIES),
+                "postal_code": f"0{number:03}",
+                "country": "CH",
+            }
+        )
     if number % 30 == 7:
         addresses.append({"use": "billing", "lines": ["Very long line, behind the second gate; " * 40], "city": "Ng"})
     made = {
@@ -70,7 +126,9 @@ def person(dice: Dice, number: int) -> dict:
         "birth_date": dice.one_of(BIRTHS),
         "deceased": None,
         "names": names,
-        "identifiers": [{"system": INSURANCE, "value": f"756.{number:04}.{dice.below(10000):04}"}] if dice.below(5) else [],
+        "identifiers": [{"system": INSURANCE, "value": f"756.{number:04}.{dice.below(10000):04}"}]
+        if dice.below(5)
+        else [],
         "contacts": contacts,
         "addresses": addresses,
     }
@@ -91,10 +149,19 @@ def resource(one: dict, ours: str | None = None, **more: object) -> dict:
         "deceasedBoolean": True if deceased == "yes" else None,
         "deceasedDateTime": None if deceased == "yes" else deceased,
         "identifier": numbers,
-        "name": [{"use": n.get("use"), "family": n.get("family"), "given": n["given"], "text": n.get("whole")} for n in one["names"]],
+        "name": [
+            {"use": n.get("use"), "family": n.get("family"), "given": n["given"], "text": n.get("whole")}
+            for n in one["names"]
+        ],
         "telecom": [{key: c.get(key) for key in ("system", "value", "use")} for c in one["contacts"]],
         "address": [
-            {"use": a.get("use"), "line": a["lines"], "city": a.get("city"), "postalCode": a.get("postal_code"), "country": a.get("country")}
+            {
+                "use": a.get("use"),
+                "line": a["lines"],
+                "city": a.get("city"),
+                "postalCode": a.get("postal_code"),
+                "country": a.get("country"),
+            }
             for a in one["addresses"]
         ],
     }
@@ -131,7 +198,12 @@ def row(key: str, one: dict, version: int) -> list:
         shown([[n.get("use"), n.get("family"), " ".join(n["given"]), n.get("whole")] for n in one["names"]]),
         shown([[i["system"], i["value"]] for i in one["identifiers"]]),
         shown([[c["system"], c["value"], c.get("use")] for c in one["contacts"]]),
-        shown([[a.get("use"), cut(" / ".join(a["lines"])), a.get("city"), a.get("postal_code"), a.get("country")] for a in one["addresses"]]),
+        shown(
+            [
+                [a.get("use"), cut(" / ".join(a["lines"])), a.get("city"), a.get("postal_code"), a.get("country")]
+                for a in one["addresses"]
+            ]
+        ),
     ]
 
 
@@ -202,12 +274,19 @@ def main() -> None:
     version = dict.fromkeys(there, 1)
 
     # ── at first ──
-    first = [("PUT", key, resource(one, **(EXTRA if index % 3 == 0 else {}))) for index, (key, one) in enumerate(there.items())]
+    first = [
+        ("PUT", key, resource(one, **(EXTRA if index % 3 == 0 else {})))
+        for index, (key, one) in enumerate(there.items())
+    ]
     odd = person(dice, 90)
     nobody = "has our number {}, which is nobody's"
     rejected = [
         ("zh-odd1", resource(odd, "A-9999"), nobody.format("A-9999")),
-        ("zh-odd2", resource(odd | {"identifiers": [{"system": OURS, "value": "A-1"}]}, "A-2"), "there are 2 of our numbers: A-2, A-1"),
+        (
+            "zh-odd2",
+            resource(odd | {"identifiers": [{"system": OURS, "value": "A-1"}]}, "A-2"),
+            "there are 2 of our numbers: A-2, A-1",
+        ),
         # Of these numbers are two patients here later, and none of them is sent.
         ("zh-odd3", resource(odd, "A-0005"), nobody.format("A-0005")),
         ("zh-odd4", resource(odd, "A-0005"), nobody.format("A-0005")),
@@ -224,7 +303,10 @@ def main() -> None:
     changed = [f"zh-{number:04}" for number in range(40, 50)] + ["zh-0022"]
     later: list = [("DELETE", key, None) for key in gone]
     for key in changed:
-        there[key] = there[key] | {"gender": "other", "names": [*there[key]["names"], {"use": "old", "family": "Vorher", "given": []}]}
+        there[key] = there[key] | {
+            "gender": "other",
+            "names": [*there[key]["names"], {"use": "old", "family": "Vorher", "given": []}],
+        }
         version[key] += 1
         later.append(("PUT", key, resource(there[key])))
     there["zh-0061"] = person(dice, 61)
@@ -236,12 +318,30 @@ def main() -> None:
 
     # ── here ──
     wrong = {
-        "A-0011": ({"gender": "weiblich"}, """[element="gender"] Invalid attribute value "weiblich": Unknown AdministrativeGender code 'weiblich'"""),
-        "A-0022": ({"birth_date": "2025-02-30"}, """[element="birthDate"] Invalid attribute value "2025-02-30": Invalid date/time format: "2025-02-30\""""),
-        "A-0033": ({"birth_date": "14.03.1957"}, """[element="birthDate"] Invalid attribute value "14.03.1957": Invalid date/time format: "14.03.1957\""""),
-        "A-0044": ({"contacts": [{"system": "mobile", "value": "079"}]}, """[element="system"] Invalid attribute value "mobile": Unknown ContactPointSystem code 'mobile'"""),
-        "A-0055": ({"deceased": "soon"}, """[element="deceasedDateTime"] Invalid attribute value "soon": Invalid date/time format: "soon\""""),
-        "A-0066": ({"names": [{"use": "artist", "family": "Ng", "given": []}]}, """[element="use"] Invalid attribute value "artist": Unknown NameUse code 'artist'"""),
+        "A-0011": (
+            {"gender": "weiblich"},
+            """[element="gender"] Invalid attribute value "weiblich": Unknown AdministrativeGender code 'weiblich'""",
+        ),
+        "A-0022": (
+            {"birth_date": "2025-02-30"},
+            """[element="birthDate"] Invalid attribute value "2025-02-30": Invalid date/time format: "2025-02-30\"""",
+        ),
+        "A-0033": (
+            {"birth_date": "14.03.1957"},
+            """[element="birthDate"] Invalid attribute value "14.03.1957": Invalid date/time format: "14.03.1957\"""",
+        ),
+        "A-0044": (
+            {"contacts": [{"system": "mobile", "value": "079"}]},
+            """[element="system"] Invalid attribute value "mobile": Unknown ContactPointSystem code 'mobile'""",
+        ),
+        "A-0055": (
+            {"deceased": "soon"},
+            """[element="deceasedDateTime"] Invalid attribute value "soon": Invalid date/time format: "soon\"""",
+        ),
+        "A-0066": (
+            {"names": [{"use": "artist", "family": "Ng", "given": []}]},
+            """[element="use"] Invalid attribute value "artist": Unknown NameUse code 'artist'""",
+        ),
     }
     for mrn, (change, _) in wrong.items():
         here[mrn] = here[mrn] | change
@@ -280,11 +380,17 @@ def main() -> None:
         [None, "refused", "there is no number of ours to find the patient by"],
         ["A-0005", "conflict", "several patients have our number"],
         ["A-0006", "conflict", "our number is Patient/zh-odd5 there already, which is not from here"],
-        ["zh-0020", "refused", """[element="gender"] Invalid attribute value "w": Unknown AdministrativeGender code 'w'"""],
+        [
+            "zh-0020",
+            "refused",
+            """[element="gender"] Invalid attribute value "w": Unknown AdministrativeGender code 'w'""",
+        ],
         ["zh-0021", "conflict", "the patient is not there any more"],
         ["zh-0022", "conflict", "Patient/zh-0022 is version 2 there, and 1 is known here"],
     ]
-    write_csv("outbox.csv", ["patient", "state", "error"], sorted(stays, key=lambda cells: (cells[0] is None, cells[0] or "")))
+    write_csv(
+        "outbox.csv", ["patient", "state", "error"], sorted(stays, key=lambda cells: (cells[0] is None, cells[0] or ""))
+    )
     sent = {mrn: one for mrn, one in here.items() if mrn not in {cells[0] for cells in stays}}
     created = [resource(one, mrn, meta={"versionId": "1"}) for mrn, one in sent.items()]
     write_lines("created.jsonl", [*created, *(content | {"id": key} for key, content, _ in rejected)])
@@ -328,7 +434,18 @@ def main() -> None:
     print(f"last {runs + 1}, dead {len(letters)}; put right {runs + 3}")
 
 
-HEADER = ["patient", "version", "active", "gender", "birth_date", "deceased", "names", "identifiers", "contacts", "addresses"]
+HEADER = [
+    "patient",
+    "version",
+    "active",
+    "gender",
+    "birth_date",
+    "deceased",
+    "names",
+    "identifiers",
+    "contacts",
+    "addresses",
+]
 
 
 def write(name: str, text: str) -> None:

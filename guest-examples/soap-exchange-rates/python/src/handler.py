@@ -12,9 +12,8 @@ from enum import Enum
 from typing import Any, Literal
 from xml.etree.ElementTree import Element, fromstring, tostring
 
-from jackfield import Context, Event, Failure, Output, SoapFault, handler, soap
-
 from contract import NAMESPACE, GetQuotes, Quote, QuoteKind, RateProblem
+from jackfield import Context, Event, Failure, Output, SoapFault, handler, soap
 from xsd import Unfit, read, write
 
 

@@ -5,7 +5,7 @@ use std::process::{Output, Stdio};
 use std::time::Duration;
 
 use jackfield_tests::servers::server::{Kind, PASSWORD, USER, WRONG_PASSWORD};
-use jackfield_tests::servers::{Kafka, Nats, Postgres, S3, Server, Smtp, nats, s3, smtp, tls};
+use jackfield_tests::servers::{Fhir, Kafka, Nats, Postgres, S3, Server, Smtp, Soap, nats, s3, smtp, tls};
 use jackfield_tests::{env, wait};
 use reqwest::Method;
 use serde_json::json;
@@ -253,6 +253,77 @@ async fn smtp_keeps_its_mails_and_demands_tls_and_a_login() {
 
     let smtp = Smtp::start(smtp::Options { security: smtp::Security::Tls }).await;
     assert_eq!(say(&smtp, &[], &[&right]).await, "235");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn fhir_knows_versions_and_conditions() {
+    let fhir = Fhir::shared().await;
+    let clinic = |name: &str| {
+        let identifier = json!([{ "system": "urn:clinics", "value": "17" }]);
+        json!({ "resourceType": "Organization", "id": "clinic-17", "identifier": identifier, "name": name }).to_string()
+    };
+    let unless = [("if-none-exist", "identifier=urn:clinics|17")];
+    let (status, made) = fhir.ask(Method::POST, "Organization", &unless, &clinic("Šv. Agnė")).await;
+    assert_eq!((status, &made["meta"]["versionId"]), (201, &json!("1")), "{made:#}");
+    let (status, found) = fhir.ask(Method::POST, "Organization", &unless, &clinic("another")).await;
+    assert_eq!((status, &found["id"], &found["name"]), (200, &made["id"], &json!("Šv. Agnė")), "{found:#}");
+
+    let path = format!("Organization/{}", made["id"].as_str().unwrap());
+    let body = clinic("St Agnes").replace("clinic-17", made["id"].as_str().unwrap());
+    let known = [("if-match", "W/\"1\"")];
+    let (status, changed) = fhir.ask(Method::PUT, &path, &known, &body).await;
+    assert_eq!((status, &changed["meta"]["versionId"]), (200, &json!("2")), "{changed:#}");
+    let (status, stale) = fhir.ask(Method::PUT, &path, &known, &body.replace("St Agnes", "lost")).await;
+    assert_eq!((status, &stale["resourceType"]), (409, &json!("OperationOutcome")), "{stale:#}");
+    let (_, listed) = fhir.ask(Method::GET, "Organization?identifier=urn:clinics|17", &[], "").await;
+    assert_eq!((&listed["total"], &listed["entry"][0]["resource"]["name"]), (&json!(1), &json!("St Agnes")));
+    let (status, refused) =
+        fhir.ask(Method::POST, "Patient", &[], r#"{"resourceType":"Patient","birthDate":"2025-02-30"}"#).await;
+    assert!(status == 400 && refused.to_string().contains("2025-02-30"), "{refused:#}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn soap_answers_in_both_versions_as_its_wsdl_says() {
+    let mut soap = Soap::start(Default::default()).await;
+    let wsdl = soap.page("central/ExchangeRates?wsdl").await;
+    assert!(wsdl.contains("http://schemas.xmlsoap.org/wsdl/soap/") && wsdl.contains("urn:example:exchange-rates:1"));
+    assert!(soap.page("commercial/ExchangeRates?wsdl").await.contains("http://schemas.xmlsoap.org/wsdl/soap12/"));
+    let types = soap.page("central/ExchangeRates?xsd=1").await;
+    assert!(types.contains(r#"name="rate" type="xs:decimal" nillable="true""#), "{types}");
+
+    let ask = async |soap: &Soap, bank: &str, currency: &str| {
+        let (namespace, media) = match bank {
+            "central" => ("http://schemas.xmlsoap.org/soap/envelope/", "text/xml"),
+            _ => ("http://www.w3.org/2003/05/soap-envelope", "application/soap+xml"),
+        };
+        let body =
+            format!("<GetQuotes xmlns='urn:example:exchange-rates:1'><currency>{currency}</currency></GetQuotes>");
+        let envelope = format!("<s:Envelope xmlns:s='{namespace}'><s:Body>{body}</s:Body></s:Envelope>");
+        let url = format!("http://{}/{bank}/ExchangeRates", soap.address());
+        let request = reqwest::Client::new().post(url).header("content-type", format!("{media}; charset=utf-8"));
+        let answer = request.body(envelope).send().await.unwrap();
+        (answer.status().as_u16(), answer.text().await.unwrap())
+    };
+    let (status, quotes) = ask(&soap, "central", "JPY").await;
+    assert!(
+        status == 200 && quotes.contains("<rate>0.56870</rate>") && quotes.contains("xsi:nil=\"true\""),
+        "{quotes}"
+    );
+    assert!(quotes.contains("<day>2026-11-02+01:00</day>"), "{quotes}");
+    let (status, quotes) = ask(&soap, "commercial", "JPY").await;
+    assert!(status == 200 && quotes.contains("<rate>0.0056870000000001</rate>"), "{quotes}");
+    let (status, fault) = ask(&soap, "central", "HRK").await;
+    assert!(status == 500 && fault.contains("<code>WITHDRAWN</code>") && fault.contains("<successor>EUR<"), "{fault}");
+    let (status, fault) = ask(&soap, "commercial", "HRK").await;
+    assert!(status == 500 && fault.contains("<code>UNKNOWN_CURRENCY</code>"), "{fault}");
+    assert_eq!(soap.asked().await[2..], ["central HRK null", "commercial HRK null"]);
+
+    soap.kill().await;
+    soap.restart().await;
+    assert_eq!(soap.asked().await.len(), 0);
+    assert_eq!(ask(&soap, "central", "JPY").await.0, 200);
+    let address = soap.address();
+    is_gone(soap, address).await;
 }
 
 /// Says to this test itself, in a process of its own, that it is to be left alone with a server.

@@ -187,6 +187,8 @@ pub struct ExpectedResource {
     pub json: Option<Value>,
     /// How many resources are found: the `total` of the bundle, otherwise its entries.
     pub count: Option<u64>,
+    /// A file with a resource a line: of each there is one, of which it is a part, and no others.
+    pub equals: Option<String>,
 }
 
 /// What is in a folder or a bucket.

@@ -81,10 +81,7 @@ impl Play<'_> {
         let name = resource.of.clone().or_else(only).expect("a scenario with `expect.fhir` has such a server");
         let path = self.outside.text(&resource.path, "expect.fhir.path");
         let at = self.of(step, &format!("expect.fhir: {path}"));
-        let client = reqwest::Client::builder().no_proxy().build().expect("a client can be made");
-        let sent = client.get(format!("{}/{path}", self.outside.url(&name))).send().await;
-        let text = sent.unwrap_or_else(|e| panic!("{at}: {e:?}")).text().await.unwrap_or_default();
-        let found: Value = serde_json::from_str(&text).unwrap_or_else(|_| panic!("{at}: {text}"));
+        let found = asked(&format!("{}/{path}", self.outside.url(&name)), &at).await;
         if let Some(json) = &resource.json {
             let expected = self.outside.fill(json, &at);
             assert!(has(&found, &expected), "{at}: {expected:#}\nis not in {found:#}");
@@ -93,6 +90,32 @@ impl Play<'_> {
             let entries = found["entry"].as_array().map_or(0, Vec::len) as u64;
             assert_eq!(found["total"].as_u64().unwrap_or(entries), count, "{at}: {found:#}");
         }
+        if let Some(file) = &resource.equals {
+            let mut resources = Vec::new();
+            let mut page = Some(found);
+            while let Some(found) = page {
+                let entries = found["entry"].as_array().into_iter().flatten();
+                resources.extend(entries.map(|entry| entry["resource"].clone()));
+                let mut links = found["link"].as_array().into_iter().flatten();
+                let next = links.find(|link| link["relation"] == "next").and_then(|link| link["url"].as_str());
+                page = match next {
+                    Some(url) => Some(asked(url, &at).await),
+                    None => None,
+                };
+            }
+            self.same_resources(&at, file, resources);
+        }
+    }
+
+    /// Of each line of a file there is one resource that has it as a part, and there are no others.
+    fn same_resources(&self, at: &str, file: &str, mut resources: Vec<Value>) {
+        for (number, line) in self.scenario.text(file).lines().enumerate() {
+            let at = format!("{at}: line {} of {file}", number + 1);
+            let expected: Value = serde_json::from_str(line).unwrap_or_else(|e| panic!("{at}: {e}"));
+            let place = resources.iter().position(|found| has(found, &expected));
+            resources.swap_remove(place.unwrap_or_else(|| panic!("{at}: {line}\nis not in {resources:#?}")));
+        }
+        assert!(resources.is_empty(), "{at}: there are more: {resources:#?}");
     }
 
     async fn look_at_objects(&self, step: &Step, objects: &ExpectedObjects) {
@@ -181,6 +204,13 @@ impl Play<'_> {
 /// A header of a record; its value has no comma.
 fn header<'a>(record: &'a Record, name: &str) -> Option<&'a str> {
     record.headers.split(',').find_map(|header| header.strip_prefix(name)?.strip_prefix(':'))
+}
+
+/// What an address answers, as JSON.
+async fn asked(url: &str, at: &str) -> Value {
+    let client = reqwest::Client::builder().no_proxy().build().expect("a client can be made");
+    let text = client.get(url).send().await.unwrap_or_else(|e| panic!("{at}: {e:?}")).text().await.unwrap_or_default();
+    serde_json::from_str(&text).unwrap_or_else(|_| panic!("{at}: {text}"))
 }
 
 /// JSON so that equal values are equal text (RFC 8785); other text as it is.

@@ -12,7 +12,7 @@ use super::file::Scenario;
 use super::places::Places;
 use crate::servers::kafka::Record;
 use crate::servers::server::{PASSWORD, USER};
-use crate::servers::{Kafka, Postgres, S3, Smtp, s3, tls};
+use crate::servers::{Fhir, Kafka, Postgres, S3, Smtp, Soap, s3, soap, tls};
 
 /// A real server, as it is written.
 #[derive(Clone, Debug, Deserialize)]
@@ -37,6 +37,13 @@ pub enum ServerData {
     Smtp {},
     /// A fresh folder: `{name.path}`.
     Folder {},
+    /// A FHIR server: `{name.url}`, and below that `/fhir`. It is everybody's: what is one's own there has ids of its own.
+    Fhir {},
+    /// A SOAP service of exchange rates of the scenario's own: `{name.url}`.
+    Soap {
+        /// A file of what its banks know.
+        rates: String,
+    },
 }
 
 /// A real server that runs, and what is the scenario's own on it.
@@ -63,8 +70,9 @@ pub(super) enum Server {
         unready: PathBuf,
     },
     /// A server that is asked over HTTP alone, by its `url`.
-    #[expect(dead_code, reason = "no kind is so far")]
     Web,
+    /// One of those that is the scenario's own.
+    Soap(#[expect(dead_code, reason = "it runs as long as it is held")] Box<Soap>),
 }
 
 /// What `{name.value}` stands for.
@@ -139,6 +147,15 @@ impl ServerData {
                 }
                 let values = values(&[("path", json!(path))]);
                 (Server::Folder { path, unready }, values)
+            }
+            Self::Fhir {} => {
+                let url = format!("http://{}", Fhir::shared().await.address());
+                (Server::Web, values(&[("url", json!(url))]))
+            }
+            Self::Soap { rates } => {
+                let soap = Soap::start(soap::Options { rates: scenario.text(rates) }).await;
+                let url = format!("http://{}", soap.address());
+                (Server::Soap(Box::new(soap)), values(&[("url", json!(url))]))
             }
         }
     }

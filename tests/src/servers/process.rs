@@ -192,6 +192,18 @@ pub(super) fn surround(command: &mut Command, folder: &Path) {
     command.env("HOME", folder).env("LANG", "C.UTF-8").current_dir(folder);
 }
 
+/// A class of `tests/servers/{server}`, run by Java so that it is soon there.
+pub(super) fn java(server: &str, class: &str) -> Command {
+    let folder = env::server_tool(server);
+    let mut classes = folder.join("target/classes").into_os_string();
+    classes.push(":");
+    classes.push(folder.join("lib/*"));
+    let mut command = Command::new("java");
+    command.args(["-Xms64m", "-Xmx1g", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto"]);
+    command.args(["-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-cp"]).arg(classes).arg(class);
+    command
+}
+
 /// Runs one of a server's own tools to its end, gives it `input`, and gives what it printed.
 ///
 /// # Panics

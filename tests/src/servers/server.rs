@@ -18,6 +18,8 @@ pub trait Kind: Sized + Send + Sync + 'static {
     const NAME: &'static str;
     /// What asks it to end in an orderly way.
     const STOP: Signal = Signal::TERM;
+    /// How long it may take until it answers.
+    const PATIENCE: Duration = wait::LONG;
     /// What can be chosen before the first start.
     type Options: Default + Send;
 
@@ -73,10 +75,10 @@ impl<K: Kind> Server<K> {
                 panic!("{} ended at its start ({status}):\n{}", K::NAME, self.process.last_words());
             }
             assert!(
-                begun.elapsed() < wait::LONG,
+                begun.elapsed() < K::PATIENCE,
                 "{} does not answer after {:?}:\n{}",
                 K::NAME,
-                wait::LONG,
+                K::PATIENCE,
                 self.process.last_words()
             );
             tokio::time::sleep(Duration::from_millis(10)).await;

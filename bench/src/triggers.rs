@@ -370,7 +370,9 @@ async fn polls(table: &mut Table) -> anyhow::Result<()> {
         kind: "http",
         settings: json!({ "base_url": server.base() }),
         secrets: &[],
-        trigger: json!({ "path": "/list", "items": "/items", "id": "/id", "next": "/next" }),
+        trigger: json!({
+            "path": "/list?from={watermark}", "items": "/items", "id": "/id", "watermark": "/id", "start": "0", "next": "/next",
+        }),
     };
     let ours = heard(what, MESSAGES, &Surroundings::default(), async {}).await?;
     row(table, "poll", ours, library, inserted(MESSAGES).await?);

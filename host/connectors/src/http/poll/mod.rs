@@ -33,7 +33,7 @@ const PAGE_BYTES: u64 = 16 * 1024 * 1024;
 /// The most pages of a round.
 const PAGES: usize = 10_000;
 /// The most events, and bytes of them, that are handed over at once.
-const BATCH: usize = 200;
+const BATCH: usize = 500;
 const BATCH_BYTES: usize = 1024 * 1024;
 /// Redirects that are followed, each to where the component may go.
 const REDIRECTS: u32 = 5;

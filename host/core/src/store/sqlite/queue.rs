@@ -157,7 +157,7 @@ fn known(ledger: &Ledger, new: &NewRun) -> Result<Option<RunId>, Fault> {
 /// touches few pages. A long one is a hash, too.
 fn identity(target: &Target, event: &Event) -> Vec<u8> {
     const WHERE: usize = 16;
-    const LONGEST: usize = 64;
+    const LONGEST: usize = 200;
     let place =
         hashed([target.environment.as_str(), target.integration.as_str(), target.trigger.as_str(), &event.source]);
     let id = event.id.as_bytes();

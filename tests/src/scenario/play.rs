@@ -21,8 +21,6 @@ pub(super) struct Play<'a> {
     pub(super) sent: Vec<Vec<u8>>,
     /// All mails that must have come.
     pub(super) mails: Vec<ExpectedMail>,
-    /// Runs that were ended because their mail had come: as good as succeeded.
-    pub(super) happened: Vec<String>,
 }
 
 impl Scenario {
@@ -45,15 +43,8 @@ impl Scenario {
         let components: Vec<_> = built.iter().map(|(name, wasm)| (name.as_str(), wasm.as_slice())).collect();
         self.deploy(&host, &outside, &text, &components).await;
 
-        let mut play = Play {
-            scenario: self,
-            outside,
-            host,
-            runs: BTreeMap::new(),
-            sent: Vec::new(),
-            mails: Vec::new(),
-            happened: Vec::new(),
-        };
+        let mut play =
+            Play { scenario: self, outside, host, runs: BTreeMap::new(), sent: Vec::new(), mails: Vec::new() };
         let mut all = Vec::new();
         for step in &self.steps {
             all.extend(play.step(step).await);

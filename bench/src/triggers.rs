@@ -25,6 +25,7 @@ use rdkafka::producer::{BaseRecord, Producer as _, ThreadedProducer};
 use rusqlite::{Connection, params};
 use secrecy::SecretString;
 use serde_json::{Value, json};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::table::Table;
@@ -98,7 +99,8 @@ async fn heard(
     let stop = CancellationToken::new();
     let running = Arc::clone(&sources);
     let token = stop.clone();
-    let task = tokio::spawn(async move { running.run(token).await });
+    let mut task = JoinSet::new();
+    task.spawn(async move { running.run(token).await });
     let measured = measured(&sources, what.kind, events);
     let sent = async {
         let listens = || sources.view(&scope(), &name("heard")).is_some_and(|view| view.listening);
@@ -113,7 +115,7 @@ async fn heard(
         () = sent => Ok(0.0),
     };
     stop.cancel();
-    task.await?;
+    while task.join_next().await.transpose()?.is_some() {}
     rate
 }
 
@@ -251,7 +253,8 @@ async fn notifications(table: &mut Table) -> anyhow::Result<()> {
     let config = format!("host=127.0.0.1 port={port} user={USER} password={PASSWORD} dbname={database}");
     let (client, mut connection) = config.parse::<tokio_postgres::Config>()?.connect(tokio_postgres::NoTls).await?;
     let (told, mut said) = tokio::sync::mpsc::unbounded_channel();
-    let driver = tokio::spawn(async move {
+    let mut driver = JoinSet::new();
+    driver.spawn(async move {
         while let Some(Ok(message)) = futures_util::future::poll_fn(|cx| connection.poll_message(cx)).await {
             if let tokio_postgres::AsyncMessage::Notification(notification) = message {
                 let _ = told.send(notification);
@@ -270,7 +273,7 @@ async fn notifications(table: &mut Table) -> anyhow::Result<()> {
     };
     let (_, library) = tokio::join!(send, listen);
     let library = library?;
-    driver.abort();
+    driver.shutdown().await;
     let what = Heard {
         kind: "postgres",
         settings: json!({

@@ -68,7 +68,7 @@ func exit(context.Context, event) (any, error) {
 func inParallel(context.Context, event) (any, error) {
 	var all sync.WaitGroup
 	order := make(chan string, 3)
-	for name, after := range map[string]time.Duration{"slow": 120 * time.Millisecond, "quick": 20 * time.Millisecond, "at once": 0} {
+	for name, after := range map[string]time.Duration{"slow": 1200 * time.Millisecond, "quick": 400 * time.Millisecond, "at once": 0} {
 		all.Go(func() {
 			time.Sleep(after)
 			order <- name

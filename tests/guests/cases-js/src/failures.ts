@@ -56,7 +56,7 @@ export async function inParallel() {
     await sleep(ms);
     order.push(name);
   };
-  await Promise.all([note("slow", 120), note("quick", 20), note("at once", 0)]);
+  await Promise.all([note("slow", 1200), note("quick", 400), note("at once", 0)]);
   return order;
 }
 

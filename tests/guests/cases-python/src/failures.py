@@ -70,7 +70,7 @@ async def in_parallel(_: Context, __: Event[bytes]) -> Any:
         await asyncio.sleep(seconds)
         order.append(name)
 
-    await asyncio.gather(note("slow", 0.12), note("quick", 0.02), note("at once", 0))
+    await asyncio.gather(note("slow", 1.2), note("quick", 0.4), note("at once", 0))
     return order
 
 

@@ -41,6 +41,7 @@ check: tools guest-tools ## Format, lints, licences and sources; the SDKs' own t
 
 .PHONY: bench
 bench: guests ## Measure, as ratios taken in one run
+	@scripts/tools-servers
 	$(CARGO) build --release -p jackfield-server -p jackfield-bench
 	PATH="$(TARGET)/guests/venv/bin:$$PATH" CARGO_TARGET_DIR="$(TARGET)/guests" $(TARGET)/release/jackfield-bench --build
 

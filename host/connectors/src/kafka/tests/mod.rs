@@ -18,7 +18,6 @@ use crate::Network;
 
 mod addresses;
 mod contract;
-mod figures;
 mod hostile;
 mod settings;
 mod trigger;

@@ -17,7 +17,6 @@ use crate::Network;
 
 mod addresses;
 mod contract;
-mod figures;
 mod passing;
 mod settings;
 mod stream;

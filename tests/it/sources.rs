@@ -28,7 +28,8 @@ fn message(number: usize) -> String {
 
 /// The trigger of the fixture, on a connection called `far`.
 fn manifest(kind: &str, trigger: &str, more: &str) -> Manifest {
-    Manifest::probe().set_toml("connections.far", &format!("{{ kind = \"{kind}\" }}")).add_toml(
+    let probe = Manifest::probe().set("component.probe.limits.timeout", "5m");
+    probe.set_toml("connections.far", &format!("{{ kind = \"{kind}\" }}")).add_toml(
         "trigger",
         &format!("{{ name = \"heard\", kind = \"{trigger}\", component = \"probe\", connection = \"far\", {more} }}"),
     )
@@ -56,9 +57,16 @@ async fn counts(host: &Host) -> BTreeMap<String, String> {
     seen.map(|(key, value)| (key.clone(), value.as_str().unwrap_or_default().to_owned())).collect()
 }
 
+/// Whether a message was handled.
+async fn is_handled(host: &Host, number: usize) -> bool {
+    let run = probe::run(host, json!([{ "do": "kv", "op": "get", "key": format!("seen/{number:05}") }])).await;
+    !probe::answers(&run)[0].is_null()
+}
+
 /// Waits until so many messages were handled, and looks whether each was once.
 async fn all_once(host: &Host, messages: usize) {
-    let limit = Duration::from_secs(120);
+    // Thousands take a while to be counted.
+    let limit = Duration::from_secs(if messages > 1_000 { 600 } else { 120 });
     let done = || async { (counts(host).await.len() >= messages).then_some(()) };
     wait::until(&format!("{messages} messages are handled"), limit, done).await;
     let counts = counts(host).await;
@@ -86,8 +94,7 @@ async fn beaten<S>(
         publish(far, sent..sent + ROUND).await;
         sent += ROUND;
         // Somewhere in the middle of the work.
-        let half = sent - ROUND / 2;
-        let working = || async { (counts(host).await.len() >= half.saturating_sub(ROUND)).then_some(()) };
+        let working = || async { is_handled(host, sent - ROUND).await.then_some(()) };
         wait::until("some of it is handled", wait::LONG, working).await;
         // The starts of the other side are spread over the kills.
         if restarts > 0 && blow % (kills / restarts + 1) == kills / restarts {

@@ -144,6 +144,13 @@ async fn threat_081_broker_killed_under_load() {
     calls.join_all().await;
     // Each was published until it was confirmed, under one id: the stream has each once.
     sink.until_distinct(400).await;
+    // A message whose acknowledgement went down with the server comes once more, and is acknowledged then.
+    let settled = async {
+        while info(&nats, &stream).await["num_ack_pending"] != 0 {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(LONG, settled).await.expect("the server still waits for an acknowledgement");
     running.stop().await.unwrap();
     let data: std::collections::BTreeSet<Vec<u8>> =
         sink.accepted().into_iter().map(|h| h.event.data.to_vec()).collect();

@@ -113,7 +113,7 @@ fn clean(place: &str, bytes: &[u8], canaries: &[Canary]) {
 /// Threat row 48: a guest that reads all it can reach, and a reader of everything the host keeps or answers, find none.
 #[tokio::test(flavor = "multi_thread")]
 async fn threat_048_no_credential_is_seen_by_anybody() {
-    let mut host = Host::start().await;
+    let mut host = Host::options().first_start().start().await;
     let unlikely = format!("{:x}", host.pid());
     let token = format!("c4nary-access/{unlikely}+~=end");
     let target = Stub::start(0, Mirror { token: token.clone() }).await.unwrap();

@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
-use jackfield_tests::env;
 use jackfield_tests::host::Host;
 use jackfield_tests::scenario::Scenario;
 use jackfield_tests::stubs::{Fault, Kind};
+use jackfield_tests::{env, warm};
 use serde_json::{Value, json};
 use tokio::process::Command;
 
@@ -56,7 +56,8 @@ impl Project {
 
     async fn run(&self, command: Command, arguments: &[&str]) -> (i32, String) {
         let mut command = command;
-        command.env("HOME", self.0.path()).current_dir(self.0.path()).arg("test").args(arguments);
+        command.env("HOME", self.0.path()).env("XDG_CACHE_HOME", warm::user_cache());
+        command.current_dir(self.0.path()).arg("test").args(arguments);
         let ended = command.output().await.unwrap();
         (ended.status.code().unwrap(), text(&ended))
     }

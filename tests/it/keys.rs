@@ -115,7 +115,7 @@ async fn threat_050_a_master_key_is_rotated_online_and_survives_kills() {
 /// Threat row 91: a token is taken from a header alone; neither it nor a guess is stored or logged.
 #[tokio::test(flavor = "multi_thread")]
 async fn threat_091_no_token_is_taken_from_a_url_stored_or_logged() {
-    let mut host = Host::options().set("log.level", "debug").start().await;
+    let mut host = Host::options().first_start().set("log.level", "debug").start().await;
     let made = host.api().post("/v1/tokens", &json!({ "name": "ci", "rights": ["read"] })).await;
     let token = made.body["token"].as_str().unwrap().to_owned();
     let with = host.api().with_token(token.as_str());

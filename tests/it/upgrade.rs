@@ -92,7 +92,7 @@ async fn threat_028_a_release_switches_at_once_and_runs_keep_their_version() {
 /// A restart does not compile again: the first run after it is not slower than the compiler is.
 #[tokio::test(flavor = "multi_thread")]
 async fn threat_027_code_that_was_changed_on_disk_is_not_run() {
-    let mut host = Host::start().await;
+    let mut host = Host::options().first_start().start().await;
     probe::deploy(&host, &Manifest::probe()).await;
     let run = probe::run(&host, json!({ "do": "echo" })).await;
     assert_eq!(run["state"], "succeeded", "{}", Api::brief(&run));

@@ -15,7 +15,7 @@ use tokio::process::{Child, Command};
 use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock};
 
 use crate::api::Api;
-use crate::{env, wait};
+use crate::{env, wait, warm};
 
 /// Held by every host that runs: for reading, or by one that must have the machine to itself, for writing.
 static MACHINE: LazyLock<Arc<RwLock<()>>> = LazyLock::new(Arc::default);
@@ -37,9 +37,18 @@ pub struct Options {
     pub data: Option<PathBuf>,
     /// Whether no other test of this program may have a host at the same time: for tests that measure time.
     pub alone: bool,
+    /// Whether its first start is a first start, of a host that nobody compiled for; else see [`warm`].
+    pub first_start: bool,
 }
 
 impl Options {
+    /// With nothing that other hosts left: for tests that look at first starts, or at what compiling costs.
+    #[must_use]
+    pub fn first_start(mut self) -> Self {
+        self.first_start = true;
+        self
+    }
+
     /// Waits until no other test has a host, and keeps them waiting.
     #[must_use]
     pub fn alone(mut self) -> Self {
@@ -68,8 +77,14 @@ impl Options {
         self
     }
 
+    /// Whether it shares with others what is in its own data folder.
+    fn is_warm(&self) -> bool {
+        !self.first_start && self.data.is_none()
+    }
+
     /// A host that is not started yet; see [`Host::try_restart`].
     pub async fn prepare(self) -> Host {
+        let born = if self.is_warm() { Some(warm::born().await) } else { None };
         let machine = Arc::clone(&MACHINE);
         let place = if self.alone {
             Place::Alone { _guard: machine.write_owned().await }
@@ -77,7 +92,11 @@ impl Options {
             Place::Shared { _guard: machine.read_owned().await }
         };
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
-        Host { folder, options: self, running: None, token: None, _place: place }
+        let host = Host { folder, options: self, running: None, token: None, _place: place };
+        if let Some(born) = born {
+            warm::start_from(&born, host.folder(), &host.data());
+        }
+        host
     }
 
     /// Starts the host and logs in. A test has one host at a time: a second one could wait for ever for somebody who
@@ -406,6 +425,9 @@ impl Host {
 
 impl Drop for Host {
     fn drop(&mut self) {
+        if self.options.is_warm() {
+            warm::keep(&self.data());
+        }
         if std::thread::panicking() {
             let printed = self.printed();
             let lines: Vec<&str> = printed.lines().collect();

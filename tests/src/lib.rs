@@ -17,3 +17,4 @@ pub mod servers;
 pub mod signing;
 pub mod stubs;
 pub mod wait;
+pub mod warm;

@@ -81,7 +81,7 @@ async fn one(language: &Language) -> anyhow::Result<Figures> {
     let file = project.join("dist/greet.wasm");
     let wasm = std::fs::read(&file).with_context(|| file.display().to_string())?;
 
-    let host = Host::start().await;
+    let host = Host::options().first_start().start().await;
     let before = cpu(&host.pid().to_string())?;
     let uploaded = host.api().upload(wasm.clone()).await;
     let upload = cpu(&host.pid().to_string())? - before;

@@ -87,7 +87,7 @@ impl Field {
         let ledger = Process::start(&program.display().to_string(), place.path().join("ledger")).await;
         // A little slow, so that a kill meets calls under way.
         ledger.delay(3).await;
-        let options = Options { alone: plan.alone, ..Options::default() };
+        let options = Options { alone: plan.alone, ..Options::default() }.first_start();
         // Short: an orderly stop is to meet attempts that do not end in time.
         let host = options.set("executor.drain", "500ms").prepare().await;
         let shim = match plan.shim {

@@ -10,8 +10,8 @@ use tokio::process::Command;
 
 use super::case::{Case, Step};
 use super::language::Language;
-use crate::env;
 use crate::manifest::Manifest;
+use crate::{env, warm};
 
 /// Plays them all in a language, as fixtures of one project. Gives what was not as it must be.
 ///
@@ -45,7 +45,7 @@ pub(super) async fn play_all(language: &Language, cases: &[Case]) -> Vec<String>
     }
     let mut command = Command::new(env::host_binary());
     command.env_clear().env("PATH", env::variable("PATH").unwrap_or_default()).env("HOME", folder);
-    command.current_dir(folder).args(["test", "--no-build", "--json"]);
+    command.env("XDG_CACHE_HOME", warm::user_cache()).current_dir(folder).args(["test", "--no-build", "--json"]);
     let ended = command.output().await.expect("the host's binary runs");
     let (said, complaint) = (String::from_utf8_lossy(&ended.stdout), String::from_utf8_lossy(&ended.stderr));
     let told: Value = serde_json::from_str(&said).unwrap_or_else(|_| panic!("{}: {said}{complaint}", language.title));

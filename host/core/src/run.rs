@@ -131,6 +131,9 @@ pub struct RunSummary {
     pub reason: Option<String>,
     /// The event's id.
     pub event_id: String,
+    /// What the event is about, if it says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event_subject: Option<String>,
 }
 
 /// An ended attempt.

@@ -49,6 +49,9 @@ pub struct RunSummary {
     pub reason: Option<String>,
     /// The event's id.
     pub event_id: String,
+    /// What the event is about, if it says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event_subject: Option<String>,
 }
 
 impl From<run::RunSummary> for RunSummary {
@@ -68,6 +71,7 @@ impl From<run::RunSummary> for RunSummary {
             last_outcome: s.last_outcome,
             reason: s.reason,
             event_id: s.event_id,
+            event_subject: s.event_subject,
         }
     }
 }

@@ -10,9 +10,12 @@ use serde_json::{Map, Value, json};
 
 use super::client::Client;
 use super::error::CliError;
-use super::runs::{HEADS, rows};
+use super::runs::{handler, reason};
 use super::screen::{Screen, ago, agreed, list, text};
 use crate::api::types::duration;
+
+/// Characters of what an event is about, in a table.
+const ABOUT: usize = 32;
 
 /// How often a job is looked at.
 const LOOK: Duration = Duration::from_millis(500);
@@ -173,6 +176,27 @@ pub(super) async fn resume(
     named(client, screen, vec![run], fresh_id(), version, "resume", "resumed").await
 }
 
+const HEADS: [&str; 8] = ["run", "about", "env", "integration", "trigger", "accepted", "attempts", "why"];
+
+/// A dead letter in the table: beside why it is one, what its event is about.
+fn row(run: &Value) -> Vec<String> {
+    let about = if text(run, "event_subject").is_empty() { "event_id" } else { "event_subject" };
+    let about = text(run, about);
+    // Its end tells more than its beginning: of a path, the file.
+    let hidden = about.chars().count().saturating_sub(ABOUT);
+    let cut = if hidden > 0 { format!("…{}", about.chars().skip(hidden + 1).collect::<String>()) } else { about };
+    vec![
+        text(run, "id"),
+        cut,
+        text(run, "environment"),
+        handler(run),
+        text(run, "trigger"),
+        ago(run, "accepted"),
+        text(run, "attempts"),
+        reason(run),
+    ]
+}
+
 async fn listed(
     which: Which,
     limit: u32,
@@ -186,7 +210,7 @@ async fn listed(
     query.extend(after.map(|after| ("after", after)));
     let answer = client.get(&["dead-letters"], &query).await?;
     if !screen.answer(&answer) {
-        screen.table(&HEADS, rows(list(&answer, "runs")), "no dead letters");
+        screen.table(&HEADS, list(&answer, "runs").iter().map(row).collect(), "no dead letters");
         let next = text(&answer, "next");
         if !next.is_empty() {
             screen.line(Screen::dim(&format!("newer ones: --after {next}")));
@@ -324,5 +348,16 @@ mod tests {
         for bad in ["10", "0/s", "1/h", "-1/s", "x/s", "99999999999/s"] {
             assert!(per_minute(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_row_says_what_the_event_is_about() {
+        let about = |run: Value| row(&run)[1].clone();
+        assert_eq!(about(json!({ "event_id": "7", "event_subject": "orders/4711" })), "orders/4711");
+        assert_eq!(about(json!({ "event_id": "7" })), "7");
+        let long = format!("/srv/ledger/{}/LEDGER.D261102", "ä".repeat(40));
+        let cut = about(json!({ "event_id": "7", "event_subject": long }));
+        assert!(cut.starts_with('…') && cut.ends_with("/LEDGER.D261102") && cut.chars().count() == ABOUT, "{cut}");
+        assert_eq!(about(json!({ "event_subject": "a\u{1b}[31m" })), r"a\u{1b}[31m");
     }
 }

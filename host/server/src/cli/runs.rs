@@ -162,26 +162,34 @@ fn given(text: &str) -> Result<Value, CliError> {
 }
 
 /// The rows that `runs list` and `deadletters list` share.
-pub(super) fn rows(runs: &[Value]) -> Vec<Vec<String>> {
+fn rows(runs: &[Value]) -> Vec<Vec<String>> {
     runs.iter()
         .map(|run| {
-            let what = format!("{} · {}", text(run, "integration"), text(run, "component"));
-            let reason: String = text(run, "reason").chars().take(60).collect();
             vec![
                 text(run, "id"),
                 text(run, "state"),
                 text(run, "environment"),
-                what,
+                handler(run),
                 text(run, "trigger"),
                 ago(run, "accepted"),
                 text(run, "attempts"),
-                reason,
+                reason(run),
             ]
         })
         .collect()
 }
 
-pub(super) const HEADS: [&str; 8] = ["run", "state", "env", "integration", "trigger", "accepted", "attempts", "why"];
+/// What handles a run.
+pub(super) fn handler(run: &Value) -> String {
+    format!("{} · {}", text(run, "integration"), text(run, "component"))
+}
+
+/// Why a run is where it is, as far as a table has room.
+pub(super) fn reason(run: &Value) -> String {
+    text(run, "reason").chars().take(60).collect()
+}
+
+const HEADS: [&str; 8] = ["run", "state", "env", "integration", "trigger", "accepted", "attempts", "why"];
 
 async fn listed(args: ListArgs, client: &Client, screen: &Screen) -> Result<(), CliError> {
     let mut query = vec![("limit", args.limit.to_string())];
@@ -209,10 +217,12 @@ fn show(screen: &Screen, run: &Value, log: &Value) {
         text(run, "environment"),
         text(run, "version"),
     ));
+    let about = text(run, "event_subject");
     screen.line(format!(
-        "{} · event {} · accepted {} · {} attempt{}",
+        "{} · event {}{} · accepted {} · {} attempt{}",
         text(run, "trigger"),
         text(run, "event_id"),
+        if about.is_empty() { about } else { format!(" ({about})") },
         text(run, "accepted"),
         text(run, "attempts"),
         if text(run, "attempts") == "1" { "" } else { "s" },

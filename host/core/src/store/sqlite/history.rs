@@ -36,15 +36,18 @@ const FINISHED: &str = "
     CROSS JOIN environments e ON e.id = s.environment CROSS JOIN integrations i ON i.id = s.integration
     LEFT JOIN events v ON v.run = q.run";
 
-#[derive(Deserialize)]
-struct EventId {
+/// What a list shows of an event.
+#[derive(Default, Deserialize)]
+struct EventLabel {
     id: String,
+    #[serde(default)]
+    subject: Option<String>,
 }
 
 fn summary(row: &Row<'_>) -> Result<RunSummary, Fault> {
     let event: Option<Vec<u8>> = row.get(13)?;
     // A damaged event must not hide the run.
-    let event_id = event.and_then(|event| rmp_serde::from_slice::<EventId>(&event).ok()).map(|event| event.id);
+    let label: EventLabel = event.and_then(|event| rmp_serde::from_slice(&event).ok()).unwrap_or_default();
     Ok(RunSummary {
         id: RunId::from_bytes(row.get(0)?),
         target: Target {
@@ -61,7 +64,8 @@ fn summary(row: &Row<'_>) -> Result<RunSummary, Fault> {
         attempts: row.get(10)?,
         last_outcome: row.get(11)?,
         reason: row.get(12)?,
-        event_id: event_id.unwrap_or_default(),
+        event_id: label.id,
+        event_subject: label.subject,
     })
 }
 

@@ -4,9 +4,9 @@
 //! What was compiled is kept in the user's cache folder, sealed as a host seals its own, so that a
 //! second time is quick. Not here: what answers the guest's calls.
 
-use std::fs::{self, DirBuilder, OpenOptions};
+use std::fs::{self, DirBuilder};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -19,6 +19,7 @@ use jackfield_sandbox::compile::CompileLimits;
 use jackfield_sandbox::engine::{Engine, EngineOptions};
 use jackfield_sandbox::gate::GateLimits;
 use jackfield_sandbox::invoke::WasmSandbox;
+use tempfile::NamedTempFile;
 
 use crate::app::build::own_binary;
 
@@ -77,13 +78,11 @@ impl Offline {
             return Ok(digest);
         }
         let fault = |e: io::Error| CodeError::Fault(format!("{}: {e}", self.folder.display()));
-        let file = self.folder.join(format!("{}.new", digest.hex()));
-        fs::write(&file, bytes).map_err(fault)?;
-        let added = self.code.add_artifact(&file, "").await;
-        if added.is_err() {
-            let _not_there = fs::remove_file(&file);
-        }
-        added.map(|added| added.inspection.digest)
+        let mut file = NamedTempFile::new_in(&self.folder).map_err(fault)?;
+        file.write_all(bytes).map_err(fault)?;
+        // It is moved if it is taken, and removed here if it is not.
+        let file = file.into_temp_path();
+        Ok(self.code.add_artifact(&file, "").await?.inspection.digest)
     }
 
     /// Sees to it that the code of a component is ready, and that not too much is kept.
@@ -126,15 +125,22 @@ fn kept(folder: &Path) -> Vec<(SystemTime, Digest)> {
 
 /// What the code here is sealed with: made once.
 fn key(file: &Path) -> io::Result<[u8; 32]> {
+    let known = || {
+        let known = fs::read(file)?;
+        known.try_into().map_err(|_| io::Error::other("it is no key of 32 bytes; remove it"))
+    };
+    if file.exists() {
+        return known();
+    }
     let mut key = [0; 32];
     rand::fill(&mut key);
-    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(file) {
-        Ok(mut new) => new.write_all(&key).map(|()| key),
-        Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {
-            let known = fs::read(file)?;
-            known.try_into().map_err(|_| io::Error::other("it is no key of 32 bytes; remove it"))
-        }
-        Err(e) => Err(e),
+    // Whole before it has its name: another command may look at the same moment.
+    let mut made = NamedTempFile::new_in(file.parent().unwrap_or(Path::new(".")))?;
+    made.write_all(&key)?;
+    match made.persist_noclobber(file) {
+        Ok(_) => Ok(key),
+        Err(e) if e.error.kind() == io::ErrorKind::AlreadyExists => known(),
+        Err(e) => Err(e.error),
     }
 }
 
@@ -152,5 +158,18 @@ mod tests {
         assert_eq!(mode & 0o777, 0o600);
         fs::write(&file, "short").unwrap();
         assert!(key(&file).is_err());
+    }
+
+    #[test]
+    fn commands_that_begin_together_have_one_key() {
+        let folder = tempfile::tempdir().unwrap();
+        for round in 0..50 {
+            let file = folder.path().join(round.to_string());
+            let keys: Vec<_> = std::thread::scope(|scope| {
+                let commands: Vec<_> = (0..4).map(|_| scope.spawn(|| key(&file).unwrap())).collect();
+                commands.into_iter().map(|command| command.join().unwrap()).collect()
+            });
+            assert!(keys.iter().all(|key| *key == keys[0]), "round {round}");
+        }
     }
 }

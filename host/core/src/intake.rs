@@ -263,8 +263,8 @@ impl Intake {
                 )
             });
             let event = match &unfit {
-                Some(_) => Event { data: Bytes::new(), ..event.clone() },
-                None => event.clone(),
+                Some(_) => Arc::new(Event { data: Bytes::new(), ..Event::clone(event) }),
+                None => Arc::clone(event),
             };
             let run = self.new_run(scope, &release, &found.component, trigger, event, *dedupe);
             batch.push(HeardRun { run: run.ok_or(IntakeError::NotFound)?, unfit });
@@ -307,7 +307,7 @@ impl Intake {
         release: &Release,
         component: &ComponentName,
         trigger: &TriggerName,
-        event: Event,
+        event: Arc<Event>,
         dedupe: bool,
     ) -> Option<NewRun> {
         let manifest = &release.version.manifest;
@@ -323,7 +323,7 @@ impl Intake {
                 component: component.clone(),
                 trigger: trigger.clone(),
             },
-            event: Arc::new(event),
+            event,
             dedupe,
             needs: Needs { memory_bytes: limits.memory_bytes, concurrency: limits.concurrency },
             due: self.clock.now(),
@@ -349,7 +349,9 @@ impl Intake {
         }
         let runs = batch
             .into_iter()
-            .filter_map(|incoming| self.new_run(scope, release, component, trigger, incoming.event, incoming.dedupe))
+            .filter_map(|Incoming { event, dedupe }| {
+                self.new_run(scope, release, component, trigger, Arc::new(event), dedupe)
+            })
             .collect();
         let accepted = self.store.accept(runs).await;
         crash_point("accept-after-commit");
@@ -360,12 +362,12 @@ impl Intake {
     fn count(&self, scope: &Scope, kind: &str, accepted: Result<&[Accepted], &StoreError>) {
         match accepted {
             Ok(accepted) => {
-                for one in accepted {
-                    let result = match one {
-                        Accepted::New(_) => TriggerResult::Accepted,
-                        Accepted::Duplicate(_) => TriggerResult::Duplicate,
-                    };
-                    self.metrics.trigger(scope, kind, result);
+                let new = accepted.iter().filter(|one| matches!(one, Accepted::New(_))).count() as u64;
+                let known = accepted.len() as u64 - new;
+                for (result, events) in [(TriggerResult::Accepted, new), (TriggerResult::Duplicate, known)] {
+                    if events > 0 {
+                        self.metrics.triggers(scope, kind, result, events);
+                    }
                 }
             }
             Err(StoreError::QueueFull(_)) => self.metrics.trigger(scope, kind, TriggerResult::QueueFull),

@@ -275,7 +275,13 @@ impl Metrics {
 
     /// A trigger of this kind (see [`crate::release::TriggerKind::label`]) heard an event.
     pub fn trigger(&self, scope: &Scope, kind: &str, result: TriggerResult) {
-        self.trigger_events.with([scope.environment.as_str(), scope.integration.as_str(), kind, result.label()]).inc();
+        self.triggers(scope, kind, result, 1);
+    }
+
+    /// So many events ended thus at a trigger.
+    pub fn triggers(&self, scope: &Scope, kind: &str, result: TriggerResult, events: u64) {
+        let labels = [scope.environment.as_str(), scope.integration.as_str(), kind, result.label()];
+        self.trigger_events.with(labels).inc_by(events);
     }
 
     /// So many instants of a schedule became no run.

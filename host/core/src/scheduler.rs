@@ -245,7 +245,14 @@ impl Scheduler {
             let mut event = event(scope, trigger, schedule.zone(), due.to, previous, missed);
             event.id = due.to.to_string();
             let dedupe = !bug(Bug::CronKeyMissing);
-            Some(self.intake.new_run(scope, &line.release, &trigger.component, &trigger.name, event, dedupe)?)
+            Some(self.intake.new_run(
+                scope,
+                &line.release,
+                &trigger.component,
+                &trigger.name,
+                Arc::new(event),
+                dedupe,
+            )?)
         } else {
             None
         };

@@ -335,7 +335,7 @@ fn read(root: &Root, source: &str, name: &str, was: &Facts, most: u64) -> Read {
     };
     let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
     event.id = format!("{name} {hex}");
-    Read::Whole(facts, Box::new(Heard { event, dedupe: true }))
+    Read::Whole(facts, Box::new(Heard { event: Arc::new(event), dedupe: true }))
 }
 
 #[async_trait]

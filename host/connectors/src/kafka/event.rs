@@ -2,6 +2,8 @@
 //!
 //! Not here: how records are taken and committed.
 
+use std::sync::Arc;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
@@ -52,5 +54,5 @@ pub(super) fn heard(source: &str, record: &BorrowedMessage<'_>) -> Heard {
         meta: broker::meta(own, headers.into_iter()),
         data: Bytes::copy_from_slice(record.payload().unwrap_or_default()),
     };
-    Heard { event, dedupe: true }
+    Heard { event: Arc::new(event), dedupe: true }
 }

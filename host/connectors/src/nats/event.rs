@@ -2,6 +2,8 @@
 //!
 //! Not here: how messages are taken and acknowledged.
 
+use std::sync::Arc;
+
 use async_nats::Message;
 use jackfield_core::clock::Timestamp;
 use jackfield_core::event::Event;
@@ -13,13 +15,13 @@ use crate::broker;
 /// A message of a stream: told by its number in it.
 pub(super) fn stored(source: &str, sequence: u64, published: Timestamp, message: &Message) -> Heard {
     let event = Event { time: Some(published.to_string()), ..event(source, sequence.to_string(), message) };
-    Heard { event, dedupe: true }
+    Heard { event: Arc::new(event), dedupe: true }
 }
 
 /// A message that no stream holds: nothing tells it from another. `id` is new.
 pub(super) fn passing(id: String, now: Timestamp, message: &Message) -> Heard {
     let event = Event { time: Some(now.to_string()), ..event("nats:core", id, message) };
-    Heard { event, dedupe: false }
+    Heard { event: Arc::new(event), dedupe: false }
 }
 
 fn event(source: &str, id: String, message: &Message) -> Event {

@@ -3,7 +3,7 @@
 //! PostgreSQL keeps no notification for who is not connected: what is said meanwhile is lost, and is told as lost.
 //! Not here: changes of rows.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -182,6 +182,6 @@ impl Names {
             meta: vec![("pid".into(), heard.process_id().to_string())],
             data: payload.into_bytes().into(),
         };
-        Heard { event, dedupe: false }
+        Heard { event: Arc::new(event), dedupe: false }
     }
 }

@@ -2,6 +2,8 @@
 //!
 //! Not here: which objects were heard before (`seen.rs`).
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use jackfield_core::clock::Timestamp;
 use jackfield_core::event::Event;
@@ -158,7 +160,7 @@ impl Looks {
             meta,
             data,
         };
-        Heard { event, dedupe: true }
+        Heard { event: Arc::new(event), dedupe: true }
     }
 
     /// Hands over what was read up to the object of this name.

@@ -18,7 +18,7 @@ use crate::ids::ConnectionName;
 #[derive(Clone, Debug)]
 pub struct Heard {
     /// As an event. If its data is over `limits.event`, it becomes a dead letter, and the stream moves on.
-    pub event: Event,
+    pub event: Arc<Event>,
     /// Whether (source, id) identifies it: then it becomes one run however often it is heard.
     pub dedupe: bool,
 }

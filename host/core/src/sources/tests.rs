@@ -58,7 +58,7 @@ impl Source for Script {
                     let event = testing::event("");
                     let event =
                         Event { id: id.into(), source: "far:1".into(), data: Bytes::from(vec![0; bytes]), ..event };
-                    Heard { event, dedupe: true }
+                    Heard { event: Arc::new(event), dedupe: true }
                 });
                 cx.sink.accept(heard.collect(), cursor.map(str::to_owned)).await?;
                 return Err(SourceError::Lost("once more".into()));

@@ -7,6 +7,7 @@
 //! Not here: how an answer is read (`page.rs`), what was heard (`heard.rs`).
 
 use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -163,7 +164,7 @@ impl Poll {
             }
             let event = self.event(item, url);
             bytes += event.size();
-            batch.push(Hear { event, dedupe: true });
+            batch.push(Hear { event: Arc::new(event), dedupe: true });
             found += 1;
             if batch.len() == BATCH || bytes >= BATCH_BYTES {
                 cx.sink.accept(std::mem::take(&mut batch), None).await?;

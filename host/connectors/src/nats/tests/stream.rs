@@ -271,7 +271,7 @@ async fn two_share_the_work_and_a_stream_made_anew_is_another() {
     sink.until(before + 1).await;
     let last = sink.accepted().pop().unwrap().event;
     assert_eq!(last.id, "1");
-    assert!(!both.contains(&(last.source.clone(), last.id)), "{}", last.source);
+    assert!(!both.contains(&(last.source.clone(), last.id.clone())), "{}", last.source);
     other.stop().await.unwrap();
 }
 

@@ -8,6 +8,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, named_params, params};
 use super::fault::{Fault, bad_row};
 use super::history::{one, scopes};
 use super::ledger::Ledger;
+use super::packed::Packed;
 use super::queue::Way;
 use super::writer::all_or_nothing;
 use super::{SqliteStore, events, queue};
@@ -64,7 +65,7 @@ fn fresh(
         needs: onto.needs,
         due: ledger.now,
     };
-    queue::accept_one(ledger, &new, Way { depth, capped: true })?;
+    queue::accept_one(ledger, &Packed::of(new)?, Way { depth, capped: true })?;
     Ok(())
 }
 

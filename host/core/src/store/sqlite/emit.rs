@@ -12,6 +12,7 @@ use serde_json::json;
 use super::fault::{Fault, bad_row};
 use super::ledger::Ledger;
 use super::names::KnownTarget;
+use super::packed::{Packed, hashed};
 use super::queue::{self, DEDUPE, Final, Way};
 use super::ready::Entry;
 use super::writer::all_or_nothing;
@@ -135,7 +136,7 @@ fn known_target(ledger: &Ledger, target: i64) -> Result<&KnownTarget, Fault> {
 /// Notes the id that an integration gives an event; whether it is new.
 fn note(ledger: &Ledger, target: &Target, id: &str, run: RunId) -> Result<bool, Fault> {
     // A hash of three parts, where the key of a trigger's event begins with one of four: none is the other.
-    let key = queue::hashed([target.environment.as_str(), target.integration.as_str(), id]);
+    let key = hashed([target.environment.as_str(), target.integration.as_str(), id]);
     let noted = ledger
         .conn
         .prepare_cached(
@@ -169,7 +170,8 @@ fn deliver(
             due,
             order: listener.order.as_ref().and_then(|order| order.of(&event)),
         };
-        match queue::accept_one(ledger, &new, way) {
+        let id = new.id;
+        match queue::accept_one(ledger, &Packed::of(new)?, way) {
             Ok(_) => {}
             Err(Fault::Refused(StoreError::QueueFull(_))) => return Ok(Err(listener.target.integration.clone())),
             Err(fault) => return Err(fault),
@@ -182,9 +184,9 @@ fn deliver(
                 listener.event_bytes
             );
             let state = RunState::DeadLettered;
-            queue::finish(ledger, new.id, Final { reason: Some(reason), ..Final::without_attempt(state) })?;
+            queue::finish(ledger, id, Final { reason: Some(reason), ..Final::without_attempt(state) })?;
         } else if due <= ledger.now {
-            fresh.push((new.id, Arc::clone(&event)));
+            fresh.push((id, Arc::clone(&event)));
         }
     }
     Ok(Ok(heard))

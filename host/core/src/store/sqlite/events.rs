@@ -25,23 +25,39 @@ pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Fault> {
     rmp_serde::from_slice(bytes).map_err(|e| bad_row(&e.to_string()))
 }
 
-/// Stores the event of a run.
-pub(super) fn store(conn: &Connection, run: RunId, event: &Event) -> Result<(), Fault> {
-    let mut insert = conn.prepare_cached("INSERT INTO events (run, event, checksum, body) VALUES (?1, ?2, ?3, ?4)")?;
-    if event.data.len() <= INLINE {
-        let bytes = encode(event)?;
-        insert.execute(params![run.to_bytes(), bytes, checksum(&bytes), None::<Vec<u8>>])?;
-        return Ok(());
+/// An event as its row has it.
+pub(super) struct Stored {
+    row: Vec<u8>,
+    checksum: i64,
+    /// The digest of its data, if that has a row of its own.
+    body: Option<Digest>,
+}
+
+impl Stored {
+    /// Packs an event.
+    pub(super) fn of(event: &Event) -> Result<Self, Fault> {
+        let (row, body) = if event.data.len() <= INLINE {
+            (encode(event)?, None)
+        } else {
+            (encode(&Event { data: Bytes::new(), ..event.clone() })?, Some(Digest::of(&event.data)))
+        };
+        Ok(Self { checksum: checksum(&row), row, body })
     }
-    let digest = Digest::of(&event.data);
-    let bare = Event { data: Bytes::new(), ..event.clone() };
-    let bytes = encode(&bare)?;
-    insert.execute(params![run.to_bytes(), bytes, checksum(&bytes), digest.as_bytes()])?;
-    conn.prepare_cached(
-        "INSERT INTO bodies (digest, uses, bytes) VALUES (?1, 1, ?2)
-         ON CONFLICT (digest) DO UPDATE SET uses = uses + 1",
-    )?
-    .execute(params![digest.as_bytes(), &event.data[..]])?;
+}
+
+/// Stores the event of a run, whose data is `data`.
+pub(super) fn store(conn: &Connection, run: RunId, event: &Stored, data: &[u8]) -> Result<(), Fault> {
+    let Stored { row, checksum, body } = event;
+    let body = body.as_ref().map(Digest::as_bytes);
+    conn.prepare_cached("INSERT INTO events (run, event, checksum, body) VALUES (?1, ?2, ?3, ?4)")?
+        .execute(params![run.to_bytes(), row, checksum, body])?;
+    if let Some(digest) = body {
+        conn.prepare_cached(
+            "INSERT INTO bodies (digest, uses, bytes) VALUES (?1, 1, ?2)
+             ON CONFLICT (digest) DO UPDATE SET uses = uses + 1",
+        )?
+        .execute(params![digest, data])?;
+    }
     Ok(())
 }
 

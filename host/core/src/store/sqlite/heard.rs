@@ -4,22 +4,23 @@ use rusqlite::{OptionalExtension as _, params};
 
 use super::fault::{Fault, bad_row};
 use super::ledger::Ledger;
+use super::packed::Packed;
 use super::queue::{Final, Way, accept_one, finish};
 use super::{SqliteStore, names, notices};
 use crate::gauntlet::crash_point;
 use crate::ids::{Scope, TriggerName};
 use crate::run::RunState;
 use crate::store::StoreError;
-use crate::store::queue::{Accepted, HeardRun, SourceCursor};
+use crate::store::queue::{Accepted, SourceCursor};
 
-/// Stores events as runs, all or none; those that cannot be handled as dead letters.
+/// Stores events as runs, all or none; those that cannot be handled, each with why, as dead letters.
 pub(super) fn accept(
     ledger: &mut Ledger,
-    batch: &[HeardRun],
+    batch: &[(Packed, Option<String>)],
     cursor: Option<&SourceCursor>,
 ) -> Result<Vec<Accepted>, Fault> {
     let mut answer = Vec::with_capacity(batch.len());
-    for HeardRun { run, unfit } in batch {
+    for (run, unfit) in batch {
         let accepted = accept_one(ledger, run, Way { depth: 0, capped: true })?;
         if let (Accepted::New(id), Some(reason)) = (accepted, unfit) {
             let entry =
@@ -31,7 +32,7 @@ pub(super) fn accept(
         answer.push(accepted);
     }
     // Only now: a refusal of a later one takes all back.
-    for (HeardRun { run, unfit }, accepted) in batch.iter().zip(&answer) {
+    for ((Packed { run, .. }, unfit), accepted) in batch.iter().zip(&answer) {
         if unfit.is_none() && matches!(accepted, Accepted::New(_)) {
             ledger.recent.keep(run.id, &run.event);
         }

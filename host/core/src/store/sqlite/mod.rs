@@ -21,6 +21,7 @@ mod migrate;
 mod names;
 mod notices;
 mod open;
+mod packed;
 mod queue;
 mod readers;
 mod ready;

@@ -4,22 +4,21 @@
 //! runs (`history.rs`).
 
 use rusqlite::{OptionalExtension as _, params};
-use sha2::{Digest as _, Sha256};
 
 use super::fault::{Fault, bad_row};
 use super::ledger::Ledger;
 use super::names::KnownTarget;
+use super::packed::{Packed, hashed};
 use super::ready::{Entry, InLine, LineId, Place, ScopeId};
 use super::{emit, events, journal, notices};
 use crate::clock::Timestamp;
-use crate::event::Event;
 use crate::gauntlet::crash_point;
 use crate::ids::RunId;
 use crate::journal::decide::{Doubt, Given, doubts, make_again, take_as_done};
 use crate::run::{AttemptRecord, DecisionRecord, RunState, Target};
 use crate::store::StoreError;
 use crate::store::dead_letters::Onto;
-use crate::store::queue::{Accepted, Decision, Ending, Fence, JournalEnd, NewRun, Settle};
+use crate::store::queue::{Accepted, Decision, Ending, Fence, JournalEnd, Settle};
 
 /// How long an accepted event is known.
 pub(super) const DEDUPE: std::time::Duration = std::time::Duration::from_secs(7 * 24 * 3600);
@@ -49,14 +48,14 @@ pub(super) fn state(number: i64) -> Result<RunState, Fault> {
 }
 
 /// Stores events as runs: all or none.
-pub(super) fn accept(ledger: &mut Ledger, batch: &[NewRun]) -> Result<Vec<Accepted>, Fault> {
+pub(super) fn accept(ledger: &mut Ledger, batch: &[Packed]) -> Result<Vec<Accepted>, Fault> {
     let mut answer = Vec::with_capacity(batch.len());
-    for new in batch {
-        answer.push(accept_one(ledger, new, Way { depth: 0, capped: true })?);
+    for packed in batch {
+        answer.push(accept_one(ledger, packed, Way { depth: 0, capped: true })?);
     }
     // Only now: a refusal of a later one takes all back.
     let soon = ledger.now.plus(std::time::Duration::from_secs(1));
-    for (new, accepted) in batch.iter().zip(&answer) {
+    for (Packed { run: new, .. }, accepted) in batch.iter().zip(&answer) {
         if matches!(accepted, Accepted::New(_)) && new.due <= soon {
             ledger.recent.keep(new.id, &new.event);
         }
@@ -75,22 +74,22 @@ pub(super) struct Way {
 }
 
 /// Stores one event as a run.
-pub(super) fn accept_one(ledger: &mut Ledger, new: &NewRun, way: Way) -> Result<Accepted, Fault> {
-    let now = ledger.now;
-    if new.dedupe
-        && let Some(first) = known(ledger, new)?
+pub(super) fn accept_one(ledger: &mut Ledger, packed: &Packed, way: Way) -> Result<Accepted, Fault> {
+    let Packed { run: new, event, identity, bytes } = packed;
+    let (now, bytes) = (ledger.now, *bytes);
+    if let Some(identity) = identity
+        && let Some(first) = known(ledger, identity, new.id)?
     {
         return Ok(Accepted::Duplicate(first));
     }
     let target = ledger.names.target_id(&ledger.conn, &new.target)?;
     let known = ledger.names.target(target).ok_or_else(|| bad_row("a target has no names"))?;
     let (scope, component) = (known.scope, known.component);
-    let bytes = new.event.size() as u64;
     if way.capped {
         admit(ledger, scope, &new.target, bytes)?;
     }
     let id = new.id.to_bytes();
-    events::store(&ledger.conn, new.id, &new.event)?;
+    events::store(&ledger.conn, new.id, event, &new.event.data)?;
     let needs = new.needs;
     let line = new.order.as_ref().map(|order| {
         let id = line(&new.target, &order.key);
@@ -133,9 +132,8 @@ pub(super) fn accept_one(ledger: &mut Ledger, new: &NewRun, way: Way) -> Result<
     Ok(Accepted::New(new.id))
 }
 
-/// The run that this event became before, if it did; else it is noted.
-fn known(ledger: &Ledger, new: &NewRun) -> Result<Option<RunId>, Fault> {
-    let key = identity(&new.target, &new.event);
+/// The run that the event of this identity became before, if it did; else it is noted as `run`.
+fn known(ledger: &Ledger, identity: &[u8], run: RunId) -> Result<Option<RunId>, Fault> {
     let forgotten = ledger.now.minus(DEDUPE);
     let noted = ledger
         .conn
@@ -143,44 +141,12 @@ fn known(ledger: &Ledger, new: &NewRun) -> Result<Option<RunId>, Fault> {
             "INSERT INTO dedupe (key, run, at) VALUES (?1, ?2, ?3)
              ON CONFLICT (key) DO UPDATE SET run = excluded.run, at = excluded.at WHERE at < ?4",
         )?
-        .execute(params![key, new.id.to_bytes(), ledger.now.0, forgotten.0])?;
+        .execute(params![identity, run.to_bytes(), ledger.now.0, forgotten.0])?;
     if noted == 1 {
         return Ok(None);
     }
     let mut first = ledger.conn.prepare_cached("SELECT run FROM dedupe WHERE key = ?1")?;
-    Ok(Some(RunId::from_bytes(first.query_row([key], |row| row.get(0))?)))
-}
-
-/// (environment, integration, trigger, source, id) as one key. Stored; it never changes.
-///
-/// The id stays as it is behind a hash of the rest: ids that count up, as offsets do, lie side by side, and a batch of them
-/// touches few pages. A long one is a hash, too.
-fn identity(target: &Target, event: &Event) -> Vec<u8> {
-    const WHERE: usize = 16;
-    const LONGEST: usize = 200;
-    let place =
-        hashed([target.environment.as_str(), target.integration.as_str(), target.trigger.as_str(), &event.source]);
-    let id = event.id.as_bytes();
-    let mut key = Vec::with_capacity(WHERE + 1 + LONGEST);
-    key.extend_from_slice(&place[..WHERE]);
-    if id.len() <= LONGEST {
-        key.push(0);
-        key.extend_from_slice(id);
-    } else {
-        key.push(1);
-        key.extend_from_slice(&hashed([&event.id]));
-    }
-    key
-}
-
-/// Several texts as one key. Stored; it never changes.
-pub(super) fn hashed<const N: usize>(parts: [&str; N]) -> [u8; 32] {
-    let mut hash = Sha256::new();
-    for part in parts {
-        hash.update((part.len() as u64).to_le_bytes());
-        hash.update(part);
-    }
-    hash.finalize().into()
+    Ok(Some(RunId::from_bytes(first.query_row([identity], |row| row.get(0))?)))
 }
 
 /// The line of an ordering key. Stored; it never changes.

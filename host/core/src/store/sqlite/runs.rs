@@ -2,6 +2,8 @@
 
 use async_trait::async_trait;
 
+use super::fault::Fault;
+use super::packed::Packed;
 use super::queue::Bulk;
 use super::{SqliteStore, claims, heard, history, queue, why_stopped};
 use crate::ids::{RunId, Scope, TriggerName};
@@ -12,16 +14,37 @@ use crate::store::queue::{
 };
 use crate::store::{Reply, StoreError};
 
+/// About how many bytes it takes to store these.
+fn weight<'a>(batch: impl IntoIterator<Item = &'a Packed>) -> usize {
+    let bytes: u64 = batch.into_iter().map(|packed| packed.bytes + 256).sum();
+    usize::try_from(bytes).unwrap_or(usize::MAX)
+}
+
+/// The answer to a command that never came to the writer.
+fn refused<T: Send + 'static>(fault: Fault) -> Reply<T> {
+    Box::pin(std::future::ready(Err(fault.into_answer())))
+}
+
 #[async_trait]
 impl RunQueue for SqliteStore {
     fn accept(&self, batch: Vec<NewRun>) -> Reply<Vec<Accepted>> {
-        let weight = batch.iter().map(|new| new.event.size() + 256).sum();
-        self.command(weight, move |ledger| queue::accept(ledger, &batch))
+        let packed: Result<Vec<Packed>, Fault> = batch.into_iter().map(Packed::of).collect();
+        match packed {
+            Ok(batch) => self.command(weight(&batch), move |ledger| queue::accept(ledger, &batch)),
+            Err(fault) => refused(fault),
+        }
     }
 
     fn accept_heard(&self, batch: Vec<HeardRun>, cursor: Option<SourceCursor>) -> Reply<Vec<Accepted>> {
-        let weight = batch.iter().map(|heard| heard.run.event.size() + 256).sum();
-        self.command(weight, move |ledger| heard::accept(ledger, &batch, cursor.as_ref()))
+        let packed: Result<Vec<_>, Fault> =
+            batch.into_iter().map(|HeardRun { run, unfit }| Ok((Packed::of(run)?, unfit))).collect();
+        match packed {
+            Ok(batch) => {
+                let weight = weight(batch.iter().map(|(run, _)| run));
+                self.command(weight, move |ledger| heard::accept(ledger, &batch, cursor.as_ref()))
+            }
+            Err(fault) => refused(fault),
+        }
     }
 
     async fn source_cursor(&self, scope: &Scope, trigger: &TriggerName) -> Result<Option<String>, StoreError> {

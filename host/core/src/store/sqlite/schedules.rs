@@ -6,6 +6,7 @@ use rusqlite::{Connection, Row, params};
 use super::fault::{Fault, bad_row};
 use super::ledger::Ledger;
 use super::names::parse;
+use super::packed::Packed;
 use super::ready::ScopeId;
 use super::{SqliteStore, queue};
 use crate::clock::Timestamp;
@@ -164,7 +165,7 @@ fn start(ledger: &mut Ledger, scope: ScopeId, tick: &Tick, run: &NewRun) -> Resu
         Err(Fault::Refused(StoreError::QueueFull(_))) => return Ok(Ticked::Skipped(Skip::QueueFull)),
         Err(fault) => return Err(fault),
     }
-    let accepted = queue::accept(ledger, std::slice::from_ref(run))?;
+    let accepted = queue::accept(ledger, &[Packed::of(run.clone())?])?;
     let accepted = accepted.first().ok_or_else(|| bad_row("one run was stored as none"))?;
     Ok(Ticked::Fired(accepted.run()))
 }

@@ -1,8 +1,11 @@
 //! What all hatches share: the store, the keys, opened connections, the pace per integration.
 //!
-//! Not here: what a call means (the hatch) and how it travels (the connectors).
+//! Not here: what a call means (the hatch) and how it travels (the connectors); secrets, what triggers listen with and what a
+//! recording says of connections have a file each in `outside/`.
 
 mod recorded;
+mod secrets;
+mod triggers;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock};
@@ -15,29 +18,28 @@ use tokio::sync::{OnceCell, RwLock, Semaphore, watch};
 
 use crate::breaker;
 use crate::clock::{Clock, Rng, Timestamp};
-use crate::grant::{Capability, Grants};
+use crate::grant::Capability;
 use crate::hatch::{Hatch, Parts, RunInfo};
-use crate::ids::{ConnectionName, EnvironmentName, IntegrationName, RunId, Scope, SecretName, TriggerName, shown};
+use crate::ids::{ConnectionName, EnvironmentName, IntegrationName, RunId, Scope};
 use crate::journal::Journal;
 use crate::limits::IN_FLIGHT_PER_INTEGRATION;
 use crate::lock::locked;
 use crate::logs::Logs;
 use crate::metrics::Metrics;
 use crate::pace::Gate;
-use crate::ports::connector::{Connector, Finding, Opened, Secrets, SettingProblem};
+use crate::ports::connector::{Connector, Finding, Opened, SettingProblem};
 use crate::ports::http::{Http, HttpError};
 use crate::ports::sandbox::HostFault;
-use crate::ports::source::Source;
 use crate::redact::Redactor;
-use crate::release::{Component, Durability, Manifest, SourceTrigger, TriggerKind};
+use crate::release::{Component, Durability, Manifest};
 use crate::run::Target;
-use crate::seal::{MasterKey, Place, Sealed, SecretAad};
+use crate::seal::MasterKey;
 use crate::store::queue::Claim;
 use crate::store::registry::{Binding, Connection};
-use crate::store::secrets::SecretInfo;
 use crate::store::{Store, StoreError};
 
 pub(crate) use recorded::bare;
+pub use triggers::check_triggers;
 
 /// The same refusal is written to the audit trail once in this time.
 const REFUSAL_AGAIN: Duration = Duration::from_secs(3600);
@@ -145,50 +147,6 @@ impl Environment {
             return Err(format!("connection `{bound}` is of kind `{}`; the manifest says `{kind}`", connection.kind));
         }
         Ok(found)
-    }
-}
-
-/// What is wrong with the triggers of a manifest that hear from other systems.
-#[must_use]
-pub fn check_triggers(manifest: &Manifest, connectors: &[Arc<dyn Connector>]) -> Vec<(TriggerName, SettingProblem)> {
-    let mut problems = Vec::new();
-    for trigger in &manifest.triggers {
-        let TriggerKind::Source(source) = &trigger.kind else { continue };
-        let kind = manifest.connections.get(&source.connection).map_or("", String::as_str);
-        // Without a connector: that is complained of where the connection stands.
-        let Some(connector) = connectors.iter().find(|connector| connector.kind() == kind) else { continue };
-        let grants = manifest.components.get(&trigger.component).map(|component| &component.grants);
-        let found = check_source(connector.as_ref(), source, grants).err().unwrap_or_default();
-        problems.extend(found.into_iter().map(|problem| (trigger.name.clone(), problem)));
-    }
-    problems
-}
-
-/// What a connector says of a trigger on one of its connections.
-fn check_source(
-    connector: &dyn Connector,
-    trigger: &SourceTrigger,
-    grants: Option<&Grants>,
-) -> Result<(), Vec<SettingProblem>> {
-    let kind = connector.kind();
-    let wrong = |problem: String| Err(vec![SettingProblem { key: "kind".into(), problem }]);
-    match connector.trigger() {
-        Some(word) if word.kind == trigger.on => {
-            connector.check_trigger(&trigger.settings).map_err(|mut problems| {
-                if let Some(last) = problems.last_mut() {
-                    last.problem.push_str("\nFor example:\n");
-                    last.problem.push_str(word.example);
-                }
-                problems
-            })?;
-            grants.map_or(Ok(()), |grants| connector.check_reach(&trigger.connection, &trigger.settings, grants))
-        }
-        Some(word) => wrong(format!(
-            "`{}` is not what a connection of kind `{kind}` has; write `kind = \"{}\"`",
-            shown(&trigger.on),
-            word.kind
-        )),
-        None => wrong(format!("a connection of kind `{kind}` starts no runs")),
     }
 }
 
@@ -325,38 +283,6 @@ impl Outside {
         locked(&self.generations).get(environment).copied().unwrap_or_default()
     }
 
-    /// What listens for a trigger on a connection, or why nothing does.
-    ///
-    /// # Errors
-    ///
-    /// As the store.
-    pub(crate) async fn source(
-        &self,
-        scope: &Scope,
-        manifest: &Manifest,
-        trigger: &SourceTrigger,
-        grants: &Grants,
-    ) -> Result<Result<Arc<dyn Source>, String>, StoreError> {
-        let environment = self.environment(&scope.environment).await?;
-        let environment = environment.get().expect("it was filled by the line before");
-        let connection = match environment.find(scope, manifest, &trigger.connection) {
-            Ok((connection, _)) => connection,
-            Err(why) => return Ok(Err(why)),
-        };
-        let Some(connector) = self.connector_in(&scope.environment, &connection.kind) else {
-            return Ok(Err(format!("there is no connector of kind `{}`", connection.kind)));
-        };
-        if let Err(problems) = check_source(connector.as_ref(), trigger, Some(grants)) {
-            return Ok(Err(joined(&problems)));
-        }
-        let (secrets, missing) = self.secrets_of(&scope.environment, connection, connector).await?;
-        if let Some(missing) = missing {
-            return Ok(Err(missing));
-        }
-        let source = connector.source(&connection.settings, &secrets, &trigger.settings);
-        Ok(source.map_err(|problems| format!("connection `{}`: {}", connection.name, joined(&problems))))
-    }
-
     /// The connector of a kind.
     #[must_use]
     pub fn connector(&self, kind: &str) -> Option<&Arc<dyn Connector>> {
@@ -384,75 +310,6 @@ impl Outside {
     #[must_use]
     pub fn kinds(&self) -> Vec<&'static str> {
         self.connectors.iter().map(|connector| connector.kind()).collect()
-    }
-
-    /// Seals and stores a secret.
-    ///
-    /// # Errors
-    ///
-    /// As the store.
-    pub async fn set_secret(
-        &self,
-        environment: &EnvironmentName,
-        name: &SecretName,
-        value: &SecretString,
-    ) -> Result<SecretInfo, StoreError> {
-        let master = self.master.read().await;
-        loop {
-            let version = self.store.secret(environment, name).await?.map_or(1, |(version, _)| version + 1);
-            let aad = SecretAad { environment: environment.as_str(), name: name.as_str(), version };
-            let sealed = master.seal(&*self.rng, &aad, value);
-            let set = self.clock.now();
-            match self.store.set_secret(environment.clone(), name.clone(), version, sealed, set).await {
-                Ok(()) => {
-                    self.connection_changed(environment);
-                    return Ok(SecretInfo { name: name.clone(), version, set });
-                }
-                // Somebody set it meanwhile: seal for the next version.
-                Err(StoreError::Conflict(_)) => {}
-                Err(other) => return Err(other),
-            }
-        }
-    }
-
-    /// A secret's value.
-    ///
-    /// # Errors
-    ///
-    /// As the store; `Unavailable` if the value does not open under the master key.
-    pub async fn secret(
-        &self,
-        environment: &EnvironmentName,
-        name: &SecretName,
-    ) -> Result<Option<SecretString>, StoreError> {
-        let master = self.master.read().await;
-        let Some((version, sealed)) = self.store.secret(environment, name).await? else { return Ok(None) };
-        let aad = SecretAad { environment: environment.as_str(), name: name.as_str(), version };
-        let value = master.open(&aad, &sealed);
-        value.map(Some).map_err(|e| StoreError::Unavailable(format!("secret `{name}` of {environment}: {e}")))
-    }
-
-    /// The id of the master key that everything is sealed under.
-    pub async fn master_key_id(&self) -> String {
-        self.master.read().await.id()
-    }
-
-    /// Seals everything under another master key, while the host runs. Gives how many values that was.
-    ///
-    /// `new` must be on disk already: once the store has committed, nothing opens without it.
-    ///
-    /// # Errors
-    ///
-    /// As [`SecretStore::reseal`](crate::store::secrets::SecretStore::reseal); after `Unavailable` or
-    /// `Stopped` it is not known which key it is sealed under.
-    pub async fn reseal(&self, new: MasterKey) -> Result<u32, StoreError> {
-        let mut master = self.master.write().await;
-        let (from, to) = (MasterKey::from_bytes(*master.to_bytes()), MasterKey::from_bytes(*new.to_bytes()));
-        let rng = Arc::clone(&self.rng);
-        let reseal = move |place: &Place<'_>, sealed: &Sealed| from.rewrap(&to, &*rng, place, sealed);
-        let count = self.store.reseal(Box::new(reseal)).await?;
-        *master = new;
-        Ok(count)
     }
 
     /// Tests a connection of an environment.
@@ -632,31 +489,6 @@ impl Outside {
             HttpError::Unavailable(text) => text,
             other => format!("{other:?}"),
         })
-    }
-
-    /// The secrets that a connection names, and the first that is missing, explained.
-    async fn secrets_of(
-        &self,
-        environment: &EnvironmentName,
-        connection: &Connection,
-        connector: &Arc<dyn Connector>,
-    ) -> Result<(Secrets, Option<String>), StoreError> {
-        let mut secrets = Vec::new();
-        for name in connector.secrets(&connection.settings) {
-            let known = match name.parse::<SecretName>() {
-                Ok(name) => self.secret(environment, &name).await?,
-                Err(_) => None,
-            };
-            let Some(value) = known else {
-                let missing = format!(
-                    "connection `{}` needs secret `{name}`: jackfield secrets set {name} --env {environment}",
-                    connection.name
-                );
-                return Ok((secrets, Some(missing)));
-            };
-            secrets.push((name, value));
-        }
-        Ok((secrets, None))
     }
 }
 

@@ -217,12 +217,12 @@ fn show(screen: &Screen, run: &Value, log: &Value) {
         text(run, "environment"),
         text(run, "version"),
     ));
-    let about = text(run, "event_subject");
+    let (id, about) = (text(run, "event_id"), text(run, "event_subject"));
     screen.line(format!(
         "{} · event {}{} · accepted {} · {} attempt{}",
         text(run, "trigger"),
-        text(run, "event_id"),
-        if about.is_empty() { about } else { format!(" ({about})") },
+        id,
+        if id.contains(&about) { String::new() } else { format!(" ({about})") },
         text(run, "accepted"),
         text(run, "attempts"),
         if text(run, "attempts") == "1" { "" } else { "s" },

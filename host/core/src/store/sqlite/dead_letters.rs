@@ -1,6 +1,6 @@
 //! Dead letters on disk: acts, jobs and their steps.
 //!
-//! Not here: how a dead letter is queued again or put away (`queue.rs`).
+//! Not here: how one dead letter is queued again or put away (`decisions.rs`).
 
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension as _, Row, named_params, params};
@@ -11,7 +11,7 @@ use super::ledger::Ledger;
 use super::packed::Packed;
 use super::queue::Way;
 use super::writer::all_or_nothing;
-use super::{SqliteStore, events, queue};
+use super::{SqliteStore, decisions, events, queue};
 use crate::ids::RunId;
 use crate::order::Order;
 use crate::run::{RunSummary, Target};
@@ -24,10 +24,10 @@ const MOST: u32 = 1_000;
 
 /// Does one thing with one dead letter.
 fn act_on(ledger: &mut Ledger, run: RunId, act: &Act, who: &str) -> Result<Acted, Fault> {
-    queue::dead_letter(ledger, run)?;
+    decisions::dead_letter(ledger, run)?;
     match act {
-        Act::Resume { onto } => queue::resume(ledger, run, *onto)?,
-        Act::Discard => queue::discard(ledger, run)?,
+        Act::Resume { onto } => decisions::resume(ledger, run, *onto)?,
+        Act::Discard => decisions::discard(ledger, run)?,
         Act::Fresh { id, onto, order } => {
             fresh(ledger, run, (*id, *onto, order.as_ref()), who)?;
             return Ok(Acted { run, fresh: Some(*id) });
@@ -50,7 +50,7 @@ fn fresh(
     drop(select);
     let target = queue::known_target(ledger, target)?.target.clone();
     // First put away, then accepted: what it held counts no more when the new one asks for room.
-    queue::discard(ledger, run)?;
+    decisions::discard(ledger, run)?;
     let by = if who.is_empty() { String::new() } else { format!(" by {who}") };
     ledger
         .conn

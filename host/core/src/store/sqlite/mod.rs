@@ -8,6 +8,7 @@ mod backup;
 mod checksum;
 mod claims;
 mod dead_letters;
+mod decisions;
 mod emit;
 mod events;
 mod fault;

@@ -2,10 +2,10 @@
 
 use async_trait::async_trait;
 
+use super::decisions::Bulk;
 use super::fault::Fault;
 use super::packed::Packed;
-use super::queue::Bulk;
-use super::{SqliteStore, claims, heard, history, queue, why_stopped};
+use super::{SqliteStore, claims, decisions, heard, history, queue, why_stopped};
 use crate::ids::{RunId, Scope, TriggerName};
 use crate::run::{RunDetail, RunState, RunSummary};
 use crate::store::queue::{
@@ -74,19 +74,19 @@ impl RunQueue for SqliteStore {
     }
 
     fn cancel(&self, run: RunId) -> Reply<RunState> {
-        self.freeing(move |ledger| queue::cancel(ledger, run))
+        self.freeing(move |ledger| decisions::cancel(ledger, run))
     }
 
     fn decide_as(&self, run: RunId, decision: Decision, who: String) -> Reply<RunState> {
-        self.command(0, move |ledger| queue::decide(ledger, run, &decision, &who))
+        self.command(0, move |ledger| decisions::decide(ledger, run, &decision, &who))
     }
 
     fn resume(&self, request: String, runs: Vec<RunId>) -> Reply<u64> {
-        self.command(0, move |ledger| queue::bulk(ledger, Bulk::Resume, &request, &runs))
+        self.command(0, move |ledger| decisions::bulk(ledger, Bulk::Resume, &request, &runs))
     }
 
     fn discard(&self, request: String, runs: Vec<RunId>) -> Reply<u64> {
-        self.freeing(move |ledger| queue::bulk(ledger, Bulk::Discard, &request, &runs))
+        self.freeing(move |ledger| decisions::bulk(ledger, Bulk::Discard, &request, &runs))
     }
 
     async fn run(&self, run: RunId) -> Result<RunDetail, StoreError> {

@@ -292,7 +292,7 @@ async fn threat_058_the_reserve_lets_an_operator_remove_things() {
                 let full = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_FULL);
                 return Err(rusqlite::Error::SqliteFailure(full, None).into());
             }
-            super::queue::bulk(ledger, super::queue::Bulk::Discard, "click", &[run])
+            super::decisions::bulk(ledger, super::decisions::Bulk::Discard, "click", &[run])
         })
         .await;
     assert_eq!(answer, Ok(1));

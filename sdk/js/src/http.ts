@@ -4,6 +4,7 @@ import { send } from "jackfield:plugin/http@0.1.0";
 import { decode, decodeLossy, encode, own, parseJson } from "./bytes.ts";
 import { call, Failure, HttpStatus, Invalid, milliseconds } from "./error.ts";
 import { Attributes } from "./event.ts";
+import { type Multipart, multipart } from "./multipart.ts";
 import { pairs, written } from "./output.ts";
 import { apply, type Parser, problem } from "./parse.ts";
 import { retryAfterMs } from "./retry-after.ts";
@@ -25,8 +26,11 @@ export interface RequestOptions {
   headers?: Values | undefined;
   /** A value sent as JSON; sets the content type, if none is set. */
   json?: unknown;
-  /** Pairs as a form sends them; sets the content type, if none is set. */
-  form?: Values | undefined;
+  /**
+   * Pairs as a form sends them, or, with files, a `FormData`, sent as `multipart/form-data`; sets the content type, if none
+   * is set.
+   */
+  form?: Values | FormData | undefined;
   /** The body as it is. Say what it is with a `content-type` header. */
   body?: string | Uint8Array | ArrayBuffer | undefined;
   /** Waits no longer than this for the whole response. Otherwise the connection's own limit holds. */
@@ -88,8 +92,11 @@ async function exchange(
   second: string | RequestOptions | undefined,
   third: RequestOptions | undefined,
 ): Promise<Response> {
-  const request =
-    typeof second === "string" ? requestOf(method, first, second, third) : requestOf(method, undefined, first, second);
+  const [connection, url, options = {}] =
+    typeof second === "string" ? [first, second, third] : [undefined, first, second];
+  // A file gives its bytes later; all else is asked for at once.
+  const form = options.form instanceof FormData ? await multipart(options.form) : undefined;
+  const request = requestOf(method, connection, url, options, form);
   const what = describe(request);
   return new Response(call(() => send(request), what), what);
 }
@@ -100,9 +107,10 @@ export function requestOf(
   connection: string | undefined,
   url: string,
   options: RequestOptions = {},
+  form?: Multipart,
 ): host.Request {
   const headers = options.headers === undefined ? [] : pairs(options.headers);
-  const body = bodyOf(options, headers);
+  const body = bodyOf(options, form, headers);
   let target = String(url);
   for (const [name, value] of options.query === undefined ? [] : pairs(options.query)) {
     target += `${target.includes("?") ? "&" : "?"}${percent(name)}=${percent(value)}`;
@@ -118,7 +126,7 @@ export function requestOf(
   };
 }
 
-function bodyOf(options: RequestOptions, headers: [string, string][]): Uint8Array {
+function bodyOf(options: RequestOptions, form: Multipart | undefined, headers: [string, string][]): Uint8Array {
   const given = (["json", "form", "body"] as const).filter((name) => options[name] !== undefined);
   if (given.length > 1) throw new Invalid(`a request has one body, not ${given.join(" and ")}`);
   const say = (contentType: string) => {
@@ -128,9 +136,13 @@ function bodyOf(options: RequestOptions, headers: [string, string][]): Uint8Arra
     say("application/json");
     return written(options.json, "the body");
   }
+  if (form !== undefined) {
+    say(form.contentType);
+    return form.body;
+  }
   if (options.form !== undefined) {
     say("application/x-www-form-urlencoded");
-    return encode(pairs(options.form).map(([name, value]) => `${percent(name)}=${percent(value)}`).join("&"));
+    return encode(pairs(options.form as Values).map(([name, value]) => `${percent(name)}=${percent(value)}`).join("&"));
   }
   const { body } = options;
   if (body === undefined) return new Uint8Array();

@@ -22,6 +22,7 @@ var cases = map[string]play{
 	"http-headers":          httpHeaders,
 	"http-query":            httpQuery,
 	"http-bodies":           httpBodies,
+	"http-files":            httpFiles,
 	"http-answers":          httpAnswers,
 	"http-statuses":         httpStatuses,
 	"http-error-for-status": httpErrorForStatus,

@@ -6,7 +6,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"mime/multipart"
 	"net/http"
+	"net/textproto"
 	"time"
 
 	jackfield "github.com/jackfield/jackfield/sdk/go"
@@ -103,6 +105,44 @@ func httpBodies(ctx context.Context, _ event) (any, error) {
 		jackfield.HTTP.Put("outside", "/own").Header("Content-Type", "application/vnd.acme+json").JSON([]int{1}),
 		jackfield.HTTP.Post("outside", "/nothing"),
 	)
+}
+
+// httpFiles sends a form with files, as the standard library makes it.
+func httpFiles(ctx context.Context, _ event) (any, error) {
+	var body bytes.Buffer
+	form := multipart.NewWriter(&body)
+	if err := form.WriteField("note", "Zoë \u2603"); err != nil {
+		return nil, err
+	}
+	report, err := form.CreatePart(textproto.MIMEHeader{
+		"Content-Disposition": {multipart.FileContentDisposition("report", "Zoë.csv")},
+		"Content-Type":        {"text/csv"},
+	})
+	if err != nil {
+		return nil, err
+	}
+	if _, err := io.WriteString(report, "a;b\r\n1;\u2603\r\n"); err != nil {
+		return nil, err
+	}
+	raw, err := form.CreateFormFile("raw", "x")
+	if err != nil {
+		return nil, err
+	}
+	if _, err := raw.Write([]byte{0, 1, 13, 10, 45, 45}); err != nil {
+		return nil, err
+	}
+	if err := form.Close(); err != nil {
+		return nil, err
+	}
+	request := jackfield.HTTP.Post("outside", "/files").Header("content-type", form.FormDataContentType())
+	response, err := request.Body(body.Bytes()).Send(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if jackfield.Run().Attempt == 1 {
+		return nil, jackfield.Errorf("the first attempt ends here")
+	}
+	return response.Status, nil
 }
 
 func httpAnswers(ctx context.Context, _ event) (any, error) {

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::outside::Rule;
+use super::parts::Part;
 use crate::env;
 
 /// See the module.
@@ -175,6 +176,8 @@ pub struct ExpectedCall {
     pub text: Option<String>,
     /// The body's SHA-256 in hex.
     pub sha256: Option<String>,
+    /// The body as a form with files.
+    pub parts: Option<Vec<Part>>,
     /// What was answered; null if nothing was.
     pub status: Option<u16>,
 }

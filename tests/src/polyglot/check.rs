@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::case::{Expect, ExpectedCall};
 use super::differ::{fits, shown, text_fits};
+use super::parts::parts;
 use super::play::{Played, placed};
 use crate::api::Api;
 use crate::stubs::Record;
@@ -125,9 +126,10 @@ fn compared(expected: &[ExpectedCall], arrived: &[Record]) -> (Value, Value) {
 fn wanted(call: &ExpectedCall) -> Value {
     let mut value = json!({ "call": format!("{} {}", call.method, call.path), "query": call.query });
     value["headers"] = json!(call.headers);
-    match (&call.json, &call.sha256) {
-        (Some(json), _) => value["json"] = json.clone(),
-        (_, Some(digest)) => value["sha256"] = json!(digest),
+    match (&call.json, &call.sha256, &call.parts) {
+        (Some(json), ..) => value["json"] = json.clone(),
+        (_, Some(digest), _) => value["sha256"] = json!(digest),
+        (.., Some(parts)) => value["parts"] = json!(parts),
         _ => value["text"] = json!(call.text.as_deref().unwrap_or_default()),
     }
     if let Some(status) = call.status {
@@ -144,6 +146,10 @@ fn seen(record: &Record, expected: Option<&ExpectedCall>) -> Value {
     match expected {
         Some(ExpectedCall { json: Some(_), .. }) => value["json"] = record.json(),
         Some(ExpectedCall { sha256: Some(_), .. }) => value["sha256"] = json!(record.sha256),
+        Some(ExpectedCall { parts: Some(_), .. }) => match parts(record) {
+            Some(parts) => value["parts"] = json!(parts),
+            None => value["text"] = json!(record.body),
+        },
         _ => value["text"] = json!(record.body),
     }
     if expected.is_some_and(|call| call.status.is_some()) {

@@ -8,6 +8,7 @@ pub mod check;
 pub mod differ;
 pub mod language;
 pub mod outside;
+pub mod parts;
 pub mod play;
 mod scripted;
 pub mod table;

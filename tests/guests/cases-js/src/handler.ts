@@ -18,6 +18,7 @@ const CASES: Record<string, Case> = {
   "http-headers": http.headers,
   "http-query": http.query,
   "http-bodies": http.bodies,
+  "http-files": http.files,
   "http-answers": http.answers,
   "http-statuses": http.statuses,
   "http-error-for-status": http.errorForStatus,

@@ -66,6 +66,16 @@ export async function bodies({ http }: Context) {
   return responses.map((response) => response.status);
 }
 
+export async function files({ http, run }: Context) {
+  const form = new FormData();
+  form.append("note", "Zoë \u2603");
+  form.append("report", new Blob(["a;b\r\n1;\u2603\r\n"], { type: "text/csv" }), "Zoë.csv");
+  form.append("raw", new Blob([Uint8Array.of(0, 1, 13, 10, 45, 45)]), "x");
+  const response = await http.post("outside", "/files", { form });
+  if (run.attempt === 1) throw new Failure("the first attempt ends here");
+  return response.status;
+}
+
 export async function answers({ http }: Context) {
   const get = (path: string) => http.get("outside", path);
   const bytes = (await get("/bytes")).bytes();

@@ -20,6 +20,7 @@ CASES: dict[str, Case] = {
     "http-headers": outside.headers,
     "http-query": outside.query,
     "http-bodies": outside.bodies,
+    "http-files": outside.files,
     "http-answers": outside.answers,
     "http-statuses": outside.statuses,
     "http-error-for-status": outside.error_for_status,

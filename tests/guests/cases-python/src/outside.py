@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from jackfield import Context, Event, Failure, Response
+from jackfield import Context, Event, Failure, Part, Response
 from told import args, told
 
 
@@ -66,6 +66,19 @@ def bodies(cx: Context, _: Event[bytes]) -> Any:
         http.post("outside", "/nothing"),
     ]
     return [response.status for response in responses]
+
+
+def files(cx: Context, _: Event[bytes]) -> Any:
+    """A form with files."""
+    parts = [
+        Part("note", "Zoë \u2603"),
+        Part("report", "a;b\r\n1;\u2603\r\n", "Zoë.csv", "text/csv"),
+        Part("raw", bytes([0, 1, 13, 10, 45, 45]), "x"),
+    ]
+    response = cx.http.post("outside", "/files", multipart=parts)
+    if cx.run().attempt == 1:
+        raise Failure("the first attempt ends here")
+    return response.status
 
 
 def answers(cx: Context, _: Event[bytes]) -> Any:

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use jackfield::http::Part;
 use jackfield::{Bytes, Context, Event, Result, Value, json};
 use serde::Deserialize;
 
@@ -66,6 +67,19 @@ pub fn bodies(cx: &Context) -> Result<Value> {
         answered.push(request.send()?.status);
     }
     Ok(json!(answered))
+}
+
+pub fn files(cx: &Context) -> Result<Value> {
+    let parts = [
+        Part::text("note", "Zoë \u{2603}"),
+        Part::file("report", "Zoë.csv", "text/csv", "a;b\r\n1;\u{2603}\r\n"),
+        Part::file("raw", "x", "application/octet-stream", [0, 1, 13, 10, 45, 45]),
+    ];
+    let response = cx.http.post("outside", "/files").multipart(parts).send()?;
+    if cx.run().attempt == 1 {
+        return Err(jackfield::Error::new("the first attempt ends here"));
+    }
+    Ok(json!(response.status))
 }
 
 pub fn answers(cx: &Context) -> Result<Value> {

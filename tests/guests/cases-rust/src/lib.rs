@@ -22,6 +22,7 @@ async fn play(event: Event, cx: Context) -> Result<Option<Output>> {
         "http-headers" => http::headers(&cx)?,
         "http-query" => http::query(&cx)?,
         "http-bodies" => http::bodies(&cx)?,
+        "http-files" => http::files(&cx)?,
         "http-answers" => http::answers(&cx)?,
         "http-statuses" => http::statuses(&cx)?,
         "http-error-for-status" => http::error_for_status(&cx, &event)?,

@@ -23,7 +23,8 @@ async fn state(h: &dyn Harness, run: RunId) -> RunState {
 pub async fn s01_accept_is_durable(h: &mut dyn Harness) {
     let small = new_run(h, "small");
     let mut large = new_run(h, "large");
-    let event = Event { data: vec![7; 20_000].into(), ..(*large.event).clone() };
+    let subject = Some("orders/4711".to_owned());
+    let event = Event { data: vec![7; 20_000].into(), subject: subject.clone(), ..(*large.event).clone() };
     large.event = Arc::new(event.clone());
     let (first, second) = (small.id, large.id);
     let answer = h.store().accept(vec![small, large]).await.expect("both are accepted");
@@ -32,7 +33,7 @@ pub async fn s01_accept_is_durable(h: &mut dyn Harness) {
     let detail = h.store().run(second).await.expect("it is there");
     assert_eq!(detail.event, Some(event));
     assert_eq!(detail.summary.state, RunState::Queued);
-    assert_eq!(detail.summary.event_id, "large");
+    assert_eq!((detail.summary.event_id.as_str(), detail.summary.event_subject), ("large", subject));
     let claimed: Vec<RunId> = claim_now(h, ROOM).await.iter().map(|claim| claim.fence.run).collect();
     assert_eq!(claimed.len(), 2);
     assert!(claimed.contains(&first) && claimed.contains(&second));

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::client::Client;
 use super::error::CliError;
-use super::runs::{handler, reason};
+use super::runs::row;
 use super::screen::{Screen, ago, agreed, list, text};
 use crate::api::types::duration;
 
@@ -178,23 +178,13 @@ pub(super) async fn resume(
 
 const HEADS: [&str; 8] = ["run", "about", "env", "integration", "trigger", "accepted", "attempts", "why"];
 
-/// A dead letter in the table: beside why it is one, what its event is about.
-fn row(run: &Value) -> Vec<String> {
-    let about = if text(run, "event_subject").is_empty() { "event_id" } else { "event_subject" };
-    let about = text(run, about);
+/// What the event of a dead letter is about, as far as a table has room.
+fn about(run: &Value) -> String {
+    let key = if text(run, "event_subject").is_empty() { "event_id" } else { "event_subject" };
+    let about = text(run, key);
     // Its end tells more than its beginning: of a path, the file.
     let hidden = about.chars().count().saturating_sub(ABOUT);
-    let cut = if hidden > 0 { format!("…{}", about.chars().skip(hidden + 1).collect::<String>()) } else { about };
-    vec![
-        text(run, "id"),
-        cut,
-        text(run, "environment"),
-        handler(run),
-        text(run, "trigger"),
-        ago(run, "accepted"),
-        text(run, "attempts"),
-        reason(run),
-    ]
+    if hidden > 0 { format!("…{}", about.chars().skip(hidden + 1).collect::<String>()) } else { about }
 }
 
 async fn listed(
@@ -210,7 +200,7 @@ async fn listed(
     query.extend(after.map(|after| ("after", after)));
     let answer = client.get(&["dead-letters"], &query).await?;
     if !screen.answer(&answer) {
-        screen.table(&HEADS, list(&answer, "runs").iter().map(row).collect(), "no dead letters");
+        screen.table(&HEADS, list(&answer, "runs").iter().map(|run| row(run, about(run))).collect(), "no dead letters");
         let next = text(&answer, "next");
         if !next.is_empty() {
             screen.line(Screen::dim(&format!("newer ones: --after {next}")));
@@ -352,7 +342,7 @@ mod tests {
 
     #[test]
     fn a_row_says_what_the_event_is_about() {
-        let about = |run: Value| row(&run)[1].clone();
+        let about = |run: Value| row(&run, about(&run))[1].clone();
         assert_eq!(about(json!({ "event_id": "7", "event_subject": "orders/4711" })), "orders/4711");
         assert_eq!(about(json!({ "event_id": "7" })), "7");
         let long = format!("/srv/ledger/{}/LEDGER.D261102", "ä".repeat(40));

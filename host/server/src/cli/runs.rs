@@ -162,31 +162,18 @@ fn given(text: &str) -> Result<Value, CliError> {
 }
 
 /// The rows that `runs list` and `deadletters list` share.
-fn rows(runs: &[Value]) -> Vec<Vec<String>> {
-    runs.iter()
-        .map(|run| {
-            vec![
-                text(run, "id"),
-                text(run, "state"),
-                text(run, "environment"),
-                handler(run),
-                text(run, "trigger"),
-                ago(run, "accepted"),
-                text(run, "attempts"),
-                reason(run),
-            ]
-        })
-        .collect()
-}
-
-/// What handles a run.
-pub(super) fn handler(run: &Value) -> String {
-    format!("{} · {}", text(run, "integration"), text(run, "component"))
-}
-
-/// Why a run is where it is, as far as a table has room.
-pub(super) fn reason(run: &Value) -> String {
-    text(run, "reason").chars().take(60).collect()
+/// A run in a table; the second cell is the table's own.
+pub(super) fn row(run: &Value, second: String) -> Vec<String> {
+    vec![
+        text(run, "id"),
+        second,
+        text(run, "environment"),
+        format!("{} · {}", text(run, "integration"), text(run, "component")),
+        text(run, "trigger"),
+        ago(run, "accepted"),
+        text(run, "attempts"),
+        text(run, "reason").chars().take(60).collect(),
+    ]
 }
 
 const HEADS: [&str; 8] = ["run", "state", "env", "integration", "trigger", "accepted", "attempts", "why"];
@@ -198,7 +185,7 @@ async fn listed(args: ListArgs, client: &Client, screen: &Screen) -> Result<(), 
     query.extend(optional.into_iter().filter_map(|(key, value)| value.map(|value| (key, value))));
     let answer = client.get(&["runs"], &query).await?;
     if !screen.answer(&answer) {
-        screen.table(&HEADS, rows(list(&answer, "runs")), "no runs");
+        screen.table(&HEADS, list(&answer, "runs").iter().map(|run| row(run, text(run, "state"))).collect(), "no runs");
         let next = text(&answer, "next");
         if !next.is_empty() {
             screen.line(Screen::dim(&format!("older ones: --before {next}")));
